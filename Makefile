@@ -1,0 +1,62 @@
+# Everything a developer or CI types. A bare machine needs Python 3.11 or newer and make; the rest is set up here.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+T      ?= tests
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## make .venv and install everything into it (the other targets do this by themselves)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vidpoll needs Python 3.11 or newer; name one: make PYTHON=python3.12 …"; exit 1; }
+	@echo "setting up $(VENV), once; this takes a minute"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(READY)
+
+.PHONY: demo
+demo: $(READY) ## run 100 generations through a real stack with simulated providers
+	@$(BIN)/vidpoll demo
+
+.PHONY: up
+up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
+	@$(BIN)/vidpoll up
+
+.PHONY: test
+test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
+	@$(BIN)/pytest $(T) -m 'not benchmark'
+
+.PHONY: bench
+bench: $(READY) ## measure: use of the rate cap, executions per call (minutes)
+	@$(BIN)/pytest tests/benchmarks -m benchmark -s
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy (strict), import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: $(READY) ## let ruff format and mend what it can
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+.PHONY: constraints
+constraints: ## write constraints.txt anew from the newest versions pyproject.toml allows
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev]' hatchling editables
+	@head -n 1 constraints.txt > constraints.new
+	@$(BIN)/pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
+	@mv constraints.new constraints.txt && touch $(READY)
+
+.PHONY: clean
+clean: ## remove .venv, caches and the embedded stack's data
+	@rm -rf $(VENV) .vidpoll .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

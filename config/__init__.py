@@ -1,0 +1,1 @@
+"""What an operator edits: Celery, the accounts, the servers."""

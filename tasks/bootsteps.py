@@ -1,0 +1,60 @@
+"""The dispatcher as a part of the worker: starts and stops with it."""
+
+import threading
+from typing import Any
+
+from celery import bootsteps
+from kombu.exceptions import ChannelError, OperationalError
+
+from tasks.wiring import services
+from vidpoll.dispatcher import Dispatcher
+from vidpoll.errors import BrokerUnavailable
+
+
+class CeleryQueues:
+    """The dispatcher's view of Celery: send a task, ask a queue's length."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._errors = (OperationalError, *app.connection_for_write().connection_errors)
+
+    def publish(self, task: str, kwargs: dict[str, Any]) -> None:
+        """Send a task to its queue. Raises BrokerUnavailable."""
+        try:
+            self._app.send_task(task, kwargs=kwargs, retry=False)
+        except self._errors as error:
+            raise BrokerUnavailable(f"broker: {error}") from error
+
+    def length(self, queue: str) -> int:
+        """How many messages wait. Raises BrokerUnavailable."""
+        try:
+            with self._app.pool.acquire(block=True) as connection:
+                return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:
+            return 0  # Redis keeps no empty lists: what is not there is empty.
+        except self._errors as error:
+            raise BrokerUnavailable(f"broker: {error}") from error
+
+
+class DispatcherStep(bootsteps.StartStopStep):
+    """Runs the dispatcher's thread from the worker's start to its stop."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._dispatcher: Dispatcher | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, worker: Any) -> None:
+        """Start dispatching."""
+        queues = CeleryQueues(worker.app)
+        self._dispatcher = Dispatcher(services(), queues, queue_limit=2 * worker.app.conf.worker_concurrency)
+        self._thread = threading.Thread(target=self._dispatcher.run, name="vidpoll-dispatcher", daemon=True)
+        self._thread.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop dispatching; what is queued is still worked off."""
+        if self._dispatcher and self._thread:
+            self._dispatcher.stop()
+            self._thread.join(timeout=5)

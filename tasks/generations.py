@@ -1,0 +1,66 @@
+"""The tasks: unpack, call the lifecycle, nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from celery import Task
+
+from tasks import app
+from tasks.wiring import lifecycle, services
+from vidpoll import messages
+from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, Unavailable, VidpollError
+
+#: For messages from outside, whose only copy is the message: kept until done, tried again while a server is down.
+FROM_OUTSIDE: dict[str, Any] = {
+    "bind": True,
+    "acks_late": True,
+    "typing": False,
+    "autoretry_for": (Unavailable,),
+    "max_retries": None,
+    "retry_backoff": 1,
+    "retry_backoff_max": 30,
+}
+
+
+@app.task(name=messages.GENERATE, **FROM_OUTSIDE)
+def generate(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+    """Accept a request. Wrong ones are kept as dead letters, for an operator to see."""
+    try:
+        lifecycle().accept(messages.read_generate(args, kwargs, self.request.id))
+    except (InvalidRequest, IdempotencyConflict) as error:
+        _refuse(self, {"args": args, "kwargs": kwargs}, error)
+
+
+@app.task(name=messages.CANCEL, **FROM_OUTSIDE)
+def cancel(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+    """Cancel a generation."""
+    try:
+        lifecycle().cancel(messages.read_id(kwargs))
+    except (InvalidRequest, GenerationNotFound) as error:
+        _refuse(self, {"args": args, "kwargs": kwargs}, error)
+
+
+@app.task(name=messages.REFRESH, **FROM_OUTSIDE)
+def refresh(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+    """Look at a generation as soon as its lane allows."""
+    try:
+        lifecycle().refresh(messages.read_id(kwargs))
+    except (InvalidRequest, GenerationNotFound) as error:
+        _refuse(self, {"args": args, "kwargs": kwargs}, error)
+
+
+@app.task(name=messages.SUBMIT)
+def submit(account: str, ids: list[str], call_at_us: int) -> None:
+    """Make the paid call for ids that the submit lane handed out; acked early, since their lease brings them back."""
+    lifecycle().submit(account, [UUID(id) for id in ids], call_at_us)
+
+
+@app.task(name=messages.CHECK_STATUS)
+def check_status(account: str, ids: list[str], call_at_us: int) -> None:
+    """Look at ids that the status lane handed out; acked early, since their lease brings them back."""
+    lifecycle().check(account, [UUID(id) for id in ids], call_at_us)
+
+
+def _refuse(task: "Task[..., None]", payload: Mapping[str, Any], error: VidpollError) -> None:
+    services().store.bury(str(task.name), task.request.id, payload, error)

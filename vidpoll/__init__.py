@@ -1,0 +1,37 @@
+"""vidpoll asks AI providers for videos once, watches until they are done, and writes the outcome to Postgres.
+
+Other services import :class:`Client`; the rest of the public surface is what it takes, returns and raises.
+"""
+
+from vidpoll.client import Client
+from vidpoll.errors import (
+    BrokerUnavailable,
+    GenerationNotFound,
+    IdempotencyConflict,
+    InvalidRequest,
+    NotConfigured,
+    PartlyRefused,
+    StoreUnavailable,
+    UnknownTarget,
+    VidpollError,
+    WaitTimeout,
+)
+from vidpoll.generation import Failure, Generation, GenerationRequest, Status
+
+__all__ = [
+    "BrokerUnavailable",
+    "Client",
+    "Failure",
+    "Generation",
+    "GenerationNotFound",
+    "GenerationRequest",
+    "IdempotencyConflict",
+    "InvalidRequest",
+    "NotConfigured",
+    "PartlyRefused",
+    "Status",
+    "StoreUnavailable",
+    "UnknownTarget",
+    "VidpollError",
+    "WaitTimeout",
+]

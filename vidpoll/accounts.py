@@ -1,0 +1,192 @@
+"""The providers file (``config/providers.toml``): accounts, their limits, their models.
+
+Read once at start into frozen objects. What is wrong is said with the file's name and the key's path.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from vidpoll.errors import NotConfigured, UnknownTarget
+from vidpoll.schedule import Geometric, Schedule
+
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ModelPolicy(BaseModel):
+    """How one model of an account is watched.
+
+    Attributes:
+        schedule: when to look next.
+        timeout_s: seconds after acceptance when a video is no longer expected.
+        expected_s: seconds after acceptance when it is called overdue.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schedule: Schedule = Geometric()
+    timeout_s: PositiveFloat = 1800.0
+    expected_s: PositiveFloat = 300.0
+
+
+def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
+    if not models:
+        raise ValueError("list at least one model")
+    return models
+
+
+class Account(BaseModel):
+    """One account at one provider: where it is reached, what it may ask for per second, what it offers.
+
+    In any window of ``t`` seconds at most ``rate · t + burst`` calls of a verb are granted. Set rate and burst
+    *below* the vendor's limit: between grant and call a few tens of milliseconds pass, so keep
+    ``rate · (1 + 0.1) + burst`` within what the vendor allows in one second.
+
+    Attributes:
+        api_key_env: name of the environment variable that holds the key.
+        api_key: the key itself; accepted for loopback addresses (the simulator) only.
+        options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
+        max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    provider: Literal["runware", "veo"]
+    base_url: str
+    api_key_env: str | None = None
+    api_key: SecretStr | None = None
+    status_rate: PositiveFloat = 5.0
+    status_burst: PositiveInt = 1
+    submit_rate: PositiveFloat = 1.0
+    submit_burst: PositiveInt = 1
+    max_in_flight: PositiveInt | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+    models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.api_key is None) == (self.api_key_env is None):
+            raise ValueError("give either api_key_env (a variable's name) or, for a loopback address, api_key")
+        if self.api_key is not None and urlsplit(self.base_url).hostname not in _LOOPBACK:
+            raise ValueError(
+                "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
+            )
+        return self
+
+    def key(self) -> str:
+        """The credential, read from the environment at the moment of use, so that it can be rotated.
+
+        Raises:
+            NotConfigured: the variable is not set.
+        """
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        assert self.api_key_env is not None  # _one_key
+        try:
+            return os.environ[self.api_key_env]
+        except KeyError:
+            raise NotConfigured(f"account {self.name}: set {self.api_key_env} to its API key") from None
+
+    def policy(self, model: str) -> ModelPolicy:
+        """The policy of ``model``; the defaults for a model since taken out of the file but still being watched."""
+        return self.models.get(model, ModelPolicy())
+
+
+class Accounts(BaseModel):
+    """Every account of the providers file, in the file's order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accounts: dict[str, Account]
+
+    def __getitem__(self, name: str) -> Account:
+        return self.accounts[name]
+
+    def get(self, name: str | None) -> Account | None:
+        """The account of this name, if there is one."""
+        return self.accounts.get(name) if name else None
+
+    def route(self, provider: str, model: str, account: str | None) -> Account:
+        """The account that is to pay for ``model``.
+
+        The named account, or the provider's first one that lists the model.
+
+        Raises:
+            UnknownTarget: naming what is known instead.
+        """
+        if account is not None:
+            return self._named(account, provider, model)
+        offering = [one for one in self.accounts.values() if one.provider == provider]
+        if not offering:
+            known = sorted({one.provider for one in self.accounts.values()})
+            raise UnknownTarget([f"provider: no account for {provider!r}; there are accounts for {', '.join(known)}"])
+        for one in offering:
+            if model in one.models:
+                return one
+        models = sorted({name for one in offering for name in one.models})
+        raise UnknownTarget([f"model: {provider} has no {model!r}; it has {', '.join(models)}"])
+
+    def _named(self, account: str, provider: str, model: str) -> Account:
+        found = self.accounts.get(account)
+        if found is None:
+            raise UnknownTarget([f"account: no account {account!r}; there are {', '.join(self.accounts)}"])
+        if found.provider != provider:
+            raise UnknownTarget([f"account: {account!r} belongs to provider {found.provider!r}, not {provider!r}"])
+        if model not in found.models:
+            raise UnknownTarget([f"model: account {account!r} has no {model!r}; it has {', '.join(found.models)}"])
+        return found
+
+
+def load_accounts(path: Path, environ: Mapping[str, str] = os.environ) -> Accounts:
+    """Read a providers file; ``${NAME}`` in its strings is replaced from the environment.
+
+    Raises:
+        NotConfigured: the file is missing, is not TOML, names a variable that is not set, or holds wrong values.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise NotConfigured(
+            f"cannot read the providers file {path} ({error.strerror}); set VIDPOLL_PROVIDERS_FILE to where it is"
+        ) from None
+    try:
+        tables = tomllib.loads(_substituted(text, path, environ))
+    except tomllib.TOMLDecodeError as error:
+        raise NotConfigured(f"{path} is not valid TOML: {error}") from None
+    named = {name: {"name": name, **table} for name, table in tables.pop("accounts", {}).items()}
+    try:
+        return Accounts.model_validate({**tables, "accounts": named})
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+        )
+        raise NotConfigured(f"{path}: {found}") from None
+
+
+def _substituted(text: str, path: Path, environ: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in environ:
+            raise NotConfigured(f"{path} uses ${{{name}}}, but {name} is not set; set it, or write the value")
+        return environ[name]
+
+    lines = (line if line.lstrip().startswith("#") else _VARIABLE.sub(value, line) for line in text.splitlines())
+    return "\n".join(lines)

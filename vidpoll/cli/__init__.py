@@ -1,0 +1,42 @@
+"""The ``vidpoll`` command."""
+
+import sys
+
+import typer
+
+from vidpoll.cli import demo, generations, operating, running
+from vidpoll.cli.output import complain
+from vidpoll.errors import VidpollError
+
+app = typer.Typer(
+    name="vidpoll",
+    help="Ask AI providers for videos once, watch until they are done, keep the outcome in Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+app.command()(generations.submit)
+app.command()(generations.status)
+app.command()(generations.watch)
+app.command()(generations.cancel)
+app.command()(generations.refresh)
+app.command()(operating.lanes)
+app.command("dead-letters")(operating.dead_letters)
+app.command()(running.up)
+app.command()(running.simulator)
+app.command()(demo.demo)
+db.command("upgrade")(operating.db_upgrade)
+
+
+def main() -> None:
+    """Run the command; errors of vidpoll are told in one line, or as JSON with ``--json``, never as a traceback."""
+    try:
+        app()
+    except VidpollError as error:
+        complain(error, as_json="--json" in sys.argv)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,226 @@
+"""``vidpoll demo``: the main job on real parts, watched live, with the simulator's ledger as the judge."""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+import requests
+import typer
+from celery import Celery
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from vidpoll.accounts import load_accounts
+from vidpoll.cli.jsonl import read_requests
+from vidpoll.cli.output import STYLES, AsJson, err, generation_table, out, print_json
+from vidpoll.client import Client
+from vidpoll.devstack import DevStack, project_folder
+from vidpoll.errors import InvalidRequest
+from vidpoll.generation import Generation, GenerationRequest, Status
+from vidpoll.messages import CHECK_STATUS, SUBMIT
+
+#: What the simulator allows in any second: the shipped rates (10 and 5) with their burst and 10 % jitter.
+STATUS_LIMIT: Final = 12
+SUBMIT_LIMIT: Final = 7
+_LEDGER: Final = ("charged", "duplicate_charges", "submit_calls", "status_calls", "refused_429")
+
+
+def demo(
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many videos to ask for.")] = 100,
+    file: Annotated[
+        Path | None, typer.Option(help="Requests to take, one JSON object a line; taken again in turn.")
+    ] = None,
+    time_scale: Annotated[float, typer.Option(min=0.0, help="Scale of the simulated durations; 1 is Veo-like.")] = 0.2,
+    timeout_s: Annotated[float, typer.Option(min=1.0, help="Give up after so many seconds.")] = 240.0,
+    dir: Annotated[Path, typer.Option(help="Folder of the demo's own stack; emptied first.")] = Path(".vidpoll/demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Run COUNT generations through a stack of its own and check that each was paid for once and ended."""
+    wanted = _requests(file or project_folder() / "config" / "demo-requests.jsonl", count)
+    say = err.print if as_json else out.print
+    say("starting Redis, Postgres, the simulated providers, a worker and beat …")
+    _empty(dir)
+    simulator = [
+        "--time-scale",
+        str(time_scale),
+        "--status-limit",
+        str(STATUS_LIMIT),
+        "--submit-limit",
+        str(SUBMIT_LIMIT),
+    ]
+    with DevStack(dir, simulator=simulator) as stack:
+        started_at = time.monotonic()
+        client = Client(broker_url=stack.urls["broker_url"], database_url=stack.urls["database_url"])
+        ids = client.submit_many(wanted)
+        say(f"{len(ids)} requests are in; every paid call and every check now goes through the lanes")
+        generations = _watch(client, ids, stack, timeout_s, quiet=as_json)
+        summary = _summary(generations, stack, time.monotonic() - started_at)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(generations, summary)
+    if not _accounted_for(summary):
+        raise typer.Exit(1)
+
+
+def _requests(path: Path, count: int) -> list[GenerationRequest]:
+    """``count`` requests from the file, which is read again from its start when it is shorter; every prompt differs."""
+    requests, broken = read_requests(path, {"owner": "demo"})
+    if broken or not requests:
+        raise InvalidRequest(
+            [f"{path}, line {number}: {error}" for number, error in broken.items()] or [f"{path} is empty"]
+        )
+    taken = []
+    for number in range(count):
+        request = requests[number % len(requests)][1]
+        again = number // len(requests)
+        prompt = f"{request.prompt} (take {again + 1})" if again else request.prompt
+        taken.append(request.model_copy(update={"id": uuid4(), "prompt": prompt}))
+    return taken
+
+
+def _empty(folder: Path) -> None:
+    """Remove what an earlier demo left, and only that: the folder must be a stack's, held by nobody."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "lock").exists():
+        raise InvalidRequest([f"--dir {folder}: is not empty and no stack's folder; name another one"])
+    if (folder / "stack.json").exists():
+        return
+    for name in ("redis", "postgres", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _watch(client: Client, ids: Sequence[UUID], stack: DevStack, timeout_s: float, *, quiet: bool) -> list[Generation]:
+    """Show how it goes until every generation is final, or the time is up."""
+    give_up_at = time.monotonic() + timeout_s
+    with _display(len(ids), quiet) as show:
+        while True:
+            for said in stack.revive():
+                err.print(said, style="yellow")
+            generations = client.status(ids)
+            show(generations, _report(stack))
+            if all(one.status.final for one in generations) or time.monotonic() > give_up_at:
+                return generations
+            time.sleep(0.5)
+
+
+@contextmanager
+def _display(total: int, quiet: bool) -> Iterator[Any]:
+    """A live bar with counts and calls per second; on no terminal, a line every five seconds."""
+    progress = Progress(
+        TextColumn("[bold]final"), BarColumn(bar_width=40), MofNCompleteColumn(), TimeElapsedColumn(), console=out
+    )
+    bar = progress.add_task("final", total=total)
+    pace = _Pace()
+    if quiet or not out.is_terminal:
+        yield lambda generations, report: pace.say(_line(generations, report, pace))
+        return
+    with Live(console=out, refresh_per_second=4) as live:
+
+        def show(generations: Sequence[Generation], report: dict[str, Any]) -> None:
+            progress.update(bar, completed=sum(one.status.final for one in generations))
+            live.update(Group(progress, _line(generations, report, pace)))
+
+        yield show
+
+
+class _Pace:
+    """Calls per second between two looks at the ledger."""
+
+    def __init__(self) -> None:
+        self._calls, self._at, self._said_at = 0, time.monotonic(), 0.0
+        self._rate = 0.0
+
+    def say(self, line: str) -> None:
+        """Print the line, if the last one was five seconds ago."""
+        if time.monotonic() - self._said_at >= 5:
+            self._said_at = time.monotonic()
+            err.print(line, highlight=False, soft_wrap=True)
+
+    def rate(self, calls: int) -> float:
+        now = time.monotonic()
+        if now - self._at > 0.9:
+            self._rate = (calls - self._calls) / (now - self._at)
+            self._calls, self._at = calls, now
+        return self._rate
+
+
+def _line(generations: Sequence[Generation], report: dict[str, Any], pace: _Pace) -> str:
+    counts = ((status, sum(one.status is status for one in generations)) for status in Status)
+    told = "  ".join(f"[{STYLES[status]}]{status} {count}[/]" for status, count in counts if count)
+    keys = [name for name in report["by_key"] if name.endswith(":status")]
+    return (
+        f"{told}  │  {pace.rate(report['status_calls']):.0f} status calls/s on {len(keys)} accounts, at most "
+        f"{report['max_calls_in_any_second']} in a second on one (of {STATUS_LIMIT})  │  429s {report['refused_429']}"
+    )
+
+
+def _report(stack: DevStack) -> dict[str, Any]:
+    found: dict[str, Any] = requests.get(f"{stack.urls['simulator_url']}/_sim/report", timeout=10).json()
+    return found
+
+
+def _summary(generations: Sequence[Generation], stack: DevStack, elapsed_s: float) -> dict[str, Any]:
+    """The figures; all but ``completed`` and ``failed`` are the simulator's or Celery's own, not vidpoll's."""
+    report, executed, delays = _report(stack), _executions(stack), _detection_delays(generations, stack)
+    accounts = load_accounts(stack.providers_file, {"VIDPOLL_SIMULATOR_URL": stack.urls["simulator_url"]})
+    return {
+        "requested": len(generations),
+        "completed": sum(one.status is Status.COMPLETED for one in generations),
+        "failed": sum(one.status is Status.FAILED for one in generations),
+        **{
+            name: report[name]
+            for name in ("charged", "duplicate_charges", "submit_calls", "status_calls", "refused_429")
+        },
+        "check_executions": executed.get(CHECK_STATUS, 0),
+        "submit_executions": executed.get(SUBMIT, 0),
+        "max_calls_in_any_second": report["max_calls_in_any_second"],
+        "status_rate": max(account.status_rate for account in accounts.accounts.values()),
+        "mean_detection_delay_s": round(sum(delays) / len(delays), 2) if delays else None,
+        "p95_detection_delay_s": round(delays[int(0.95 * (len(delays) - 1))], 2) if delays else None,
+        "elapsed_s": round(elapsed_s, 1),
+    }
+
+
+def _executions(stack: DevStack) -> dict[str, int]:
+    """How many tasks of each name the workers ran, by Celery's own count."""
+    with Celery(broker=stack.urls["broker_url"], set_as_current=False) as app:
+        answers = app.control.inspect(timeout=5, limit=1).stats() or {}
+    totals: dict[str, int] = {}
+    for worker in answers.values():
+        for name, count in worker["total"].items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
+
+
+def _detection_delays(generations: Sequence[Generation], stack: DevStack) -> list[float]:
+    """Seconds from the moment a video was ready at the provider until it stood in the database, sorted."""
+    jobs = requests.get(f"{stack.urls['simulator_url']}/_sim/jobs", timeout=30).json()
+    ready_at = {job["name"]: job["ready_at"] for job in jobs}
+    return sorted(
+        one.completed_at.timestamp() - ready_at[one.operation_name]
+        for one in generations
+        if one.completed_at and one.operation_name in ready_at
+    )
+
+
+def _print(generations: Sequence[Generation], summary: dict[str, Any]) -> None:
+    out.print(generation_table(generations))
+    out.print()
+    for name, value in summary.items():
+        out.print(f"{name:>24}  {value}", highlight=False)
+    verdict = (
+        "[green]every request ended, and each was paid for once[/]"
+        if _accounted_for(summary)
+        else "[bold red]not everything is accounted for: see the figures above[/]"
+    )
+    out.print(f"\n{verdict}")
+
+
+def _accounted_for(summary: dict[str, Any]) -> bool:
+    final = summary["completed"] + summary["failed"] == summary["requested"]
+    return bool(final and summary["charged"] == summary["requested"] and not summary["duplicate_charges"])

@@ -1,0 +1,151 @@
+"""Commands about generations: submit, status, watch, cancel, refresh."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.live import Live
+
+from vidpoll.cli.jsonl import read_requests
+from vidpoll.cli.output import AsJson, err, generation_table, out, print_json
+from vidpoll.client import Client
+from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError
+from vidpoll.generation import Generation, GenerationRequest
+from vidpoll.services import build_store
+from vidpoll.settings import load_settings
+
+Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
+
+
+def submit(
+    prompt: Annotated[str | None, typer.Argument(help="What the video should show.")] = None,
+    provider: Annotated[str | None, typer.Option(help="veo or runware.")] = None,
+    model: Annotated[str | None, typer.Option(help="The provider's model name.")] = None,
+    owner: Annotated[str, typer.Option(help="Who asks.")] = "default",
+    account: Annotated[str | None, typer.Option(help="The account that pays.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="A provider's parameter, name=JSON; repeatable.")
+    ] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same key gives the same generation.")] = None,
+    priority: Annotated[int, typer.Option(help="0 to 9, 9 most urgent.")] = 0,
+    timeout_s: Annotated[float | None, typer.Option(help="Seconds until no video is expected any more.")] = None,
+    project_id: Annotated[str | None, typer.Option(help="Groups generations.")] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON Lines: one request object a line.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for one video, or for all of a JSON Lines file."""
+    if file is not None:
+        _submit_file(file, owner, as_json)
+        return
+    fields = {
+        "prompt": prompt, "provider": provider, "model": model, "owner": owner, "account": account,
+        "params": _params(param or []), "idempotency_key": idempotency_key, "priority": priority,
+        "timeout_s": timeout_s, "project_id": project_id,
+    }  # fmt: skip
+    request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
+    id = Client().submit(request)
+    print_json({"id": id}) if as_json else out.print(f"{id}\nsee how it goes: vidpoll watch {id}", highlight=False)
+
+
+def status(
+    ids: Annotated[list[str] | None, typer.Argument(help="Generation ids; the newest if none are given.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """How generations stand."""
+    generations = Client().status(ids) if ids else build_store(load_settings()).recent(limit)
+    if as_json:
+        print_json([one.to_json() for one in generations])
+    elif generations:
+        out.print(generation_table(generations))
+    else:
+        out.print("no generations yet; ask for one with `vidpoll submit`")
+
+
+def watch(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Generation ids; all that are not final if none are given.")
+    ] = None,
+    timeout_s: Annotated[float | None, typer.Option(help="Give up watching after so many seconds.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch generations until they are final; with --json a line for every change."""
+    client = Client()
+    wanted: list[UUID | str] = list(ids) if ids else [one.id for one in _open_generations()]
+    if not wanted:
+        return None if as_json else out.print("nothing to watch: every generation is final")
+    if as_json:
+        client.wait(wanted, timeout_s=timeout_s, on_change=lambda one: print_json(one.to_json()))
+        return None
+    latest: dict[UUID, Generation] = {}
+    with Live(console=out, refresh_per_second=4) as live:
+
+        def show(one: Generation) -> None:
+            latest[one.id] = one
+            live.update(generation_table(latest.values(), time.strftime("%H:%M:%S")))
+
+        client.wait(wanted, timeout_s=timeout_s, on_change=show)
+    return None
+
+
+def cancel(ids: Ids, as_json: AsJson = False) -> None:
+    """Ask for generations to be cancelled; where the provider cannot cancel, they go on being watched."""
+    _each(ids, Client().cancel, "cancel asked for", as_json)
+
+
+def refresh(ids: Ids, as_json: AsJson = False) -> None:
+    """Ask the provider about generations now, ahead of their schedule."""
+    _each(ids, Client().refresh, "refresh asked for", as_json)
+
+
+def _submit_file(file: Path, owner: str, as_json: bool) -> None:
+    requests, broken = read_requests(file, {"owner": owner})
+    errors: dict[int, VidpollError] = dict(broken)
+    ids: list[UUID | None]
+    try:
+        ids = list(Client().submit_many([request for _, request in requests]))
+    except PartlyRefused as refused:
+        ids = refused.ids
+        errors |= {requests[place][0]: error for place, error in refused.errors.items()}
+    submitted = {line: id for (line, _), id in zip(requests, ids, strict=True) if id}
+    if as_json:
+        refusals = [{"line": line, "code": errors[line].code, "message": str(errors[line])} for line in sorted(errors)]
+        print_json({"submitted": [{"line": line, "id": id} for line, id in submitted.items()], "refused": refusals})
+    else:
+        for id in submitted.values():
+            print(id)
+        for line in sorted(errors):
+            err.print(
+                f"{file}, line {line}: {errors[line]}", style="red", highlight=False, markup=False, soft_wrap=True
+            )
+        err.print(f"{len(submitted)} submitted, {len(errors)} refused")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _params(options: list[str]) -> dict[str, Any]:
+    """``name=JSON`` options; what is no JSON is taken as text."""
+    params: dict[str, Any] = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign or not name:
+            raise InvalidRequest([f"--param {option!r}: write name=value"])
+        try:
+            params[name] = json.loads(value)
+        except ValueError:
+            params[name] = value
+    return params
+
+
+def _open_generations() -> Iterator[Generation]:
+    return (one for one in build_store(load_settings()).recent(1000) if not one.status.final)
+
+
+def _each(ids: list[str], ask: Any, said: str, as_json: bool) -> None:
+    for id in ids:
+        ask(id)
+        print_json({"id": id, "asked": True}) if as_json else out.print(f"{id}: {said}", highlight=False)

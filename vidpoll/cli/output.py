@@ -1,0 +1,79 @@
+"""What commands print: tables for people, one JSON line for machines."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vidpoll.errors import VidpollError
+from vidpoll.generation import Generation
+
+out: Final = Console()
+err: Final = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
+
+STYLES: Final = {
+    "completed": "green", "failed": "red", "cancelled": "yellow", "unknown": "magenta",
+    "processing": "cyan", "submitting": "blue", "pending": "dim",
+}  # fmt: skip
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on standard output."""
+    print(json.dumps(value, default=str, ensure_ascii=False), flush=True)
+
+
+def complain(error: VidpollError, *, as_json: bool) -> None:
+    """Say what went wrong, on standard error."""
+    if as_json:
+        print_json({"error": {"code": error.code, "message": str(error)}})
+    else:
+        err.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
+
+
+def generation_table(generations: Iterable[Generation], title: str | None = None) -> Table:
+    """Generations, one a line."""
+    table = Table(title=title, box=None, header_style="bold", pad_edge=False)
+    for name in ("id", "model", "status", "progress", "checks", "age", "video or reason"):
+        table.add_column(
+            name, overflow="fold" if name == "video or reason" else "ellipsis", no_wrap=name != "video or reason"
+        )
+    for one in generations:
+        table.add_row(
+            str(one.id), one.model, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks),
+            _age(one), _escaped(_outcome(one)),
+        )  # fmt: skip
+    return table
+
+
+def mapping_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Table:
+    """Dictionaries, one a line."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    columns = list(columns)
+    for name in columns:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_escaped("" if row[name] is None else str(row[name])) for name in columns))
+    return table
+
+
+def _outcome(one: Generation) -> str:
+    if one.video_url:
+        return one.video_url
+    if one.error:
+        return f"{one.error['code']}: {one.error['message']}"
+    return one.stage or ""
+
+
+def _age(one: Generation) -> str:
+    end = one.completed_at or one.read_at
+    return f"{(end - one.created_at).total_seconds():.0f} s"
+
+
+def _escaped(text: str) -> str:
+    """Text of others must not be read as markup."""
+    return text.replace("[", r"\[")

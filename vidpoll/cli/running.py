@@ -1,0 +1,71 @@
+"""Commands that run things: the embedded stack, the simulator."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidpoll.cli.output import AsJson, err, out, print_json
+from vidpoll.devstack import DevStack
+from vidpoll.simulator import Durations, World, serve
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 for a free one.")]
+
+
+def up(
+    dir: Annotated[Path, typer.Option(envvar="VIDPOLL_STACK_DIR", help="Folder for data, logs and stack.json.")] = Path(
+        ".vidpoll"
+    ),
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
+    time_scale: Annotated[float, typer.Option(min=0.0, help="Scale of the simulated durations; 1 is Veo-like.")] = 1.0,
+    status_limit: Annotated[int, typer.Option(min=1, help="The simulator's status calls per second and key.")] = 12,
+    submit_limit: Annotated[int, typer.Option(min=1, help="The simulator's submits per second and key.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything on this machine: Redis, Postgres, simulator, workers, beat. Ctrl-C stops it all."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    limits = ["--status-limit", str(status_limit), "--submit-limit", str(submit_limit)]
+    with DevStack(dir, workers=workers, simulator=["--time-scale", str(time_scale), *limits]) as stack:
+        _announce(stack, as_json)
+        while not stop.wait(1.0):
+            for said in stack.revive():
+                err.print(said, style="yellow", markup=False, soft_wrap=True)
+        if not as_json:
+            out.print("stopping …")
+
+
+def simulator(
+    port: Port = 0,
+    time_scale: Annotated[float, typer.Option(min=0.0, help="Scale of the durations; 1 is Veo-like.")] = 1.0,
+    median_s: Annotated[float, typer.Option(min=0.0, help="Median of the random part of a duration.")] = 64.0,
+    fixed_s: Annotated[float, typer.Option(min=0.0, help="The part every duration has.")] = 11.0,
+    sigma: Annotated[float, typer.Option(min=0.0, help="Spread; 0 makes all durations equal.")] = 0.5,
+    status_limit: Annotated[int, typer.Option(min=1, help="Status calls per second and key.")] = 1_000_000,
+    submit_limit: Annotated[int, typer.Option(min=1, help="Submits per second and key.")] = 1_000_000,
+    seed: Annotated[int | None, typer.Option(help="Makes durations, outcomes and faults repeatable.")] = None,
+) -> None:
+    """Run simulated providers: HTTP in the vendors' formats, with durations, limits, faults and a ledger."""
+    world = World(
+        Durations(median_s=median_s, sigma=sigma, fixed_s=fixed_s, scale=time_scale),
+        limits={"submit": submit_limit, "status": status_limit},
+        seed=seed,
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serve(world, port, started=lambda url: out.print(f"simulator: {url}", highlight=False))
+
+
+def _announce(stack: DevStack, as_json: bool) -> None:
+    if as_json:
+        print_json({**stack.urls, "pids": stack.pids, "dir": str(stack.folder)})
+        return
+    for name, url in stack.urls.items():
+        out.print(f"{name:>14}  {url}", highlight=False)
+    out.print(f"{'logs':>14}  {stack.folder / 'logs'}", highlight=False)
+    out.print(
+        "\nrunning; in another terminal: vidpoll submit --provider veo --model veo-3.1-generate-001 'a lion at dawn'"
+    )
+    out.print("Ctrl-C stops everything")

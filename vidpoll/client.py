@@ -1,0 +1,290 @@
+"""What other services import to ask for videos and to read how they stand.
+
+Importing this is light: SQLAlchemy is loaded when a database is used, Celery when a message is sent.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, overload
+from uuid import UUID, uuid4
+
+from vidpoll import messages
+from vidpoll.errors import (
+    BrokerUnavailable,
+    GenerationNotFound,
+    NotConfigured,
+    PartlyRefused,
+    VidpollError,
+    WaitTimeout,
+)
+from vidpoll.generation import Generation, GenerationRequest
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from vidpoll.accounts import Accounts
+    from vidpoll.settings import Settings
+    from vidpoll.store import Store
+
+log = logging.getLogger("vidpoll.client")
+
+#: ``wait`` looks at the database this often, seconds: at first, and at most.
+_WAIT_FIRST_S: Final = 0.2
+_WAIT_CAP_S: Final = 2.0
+
+
+class Client:
+    """Enqueue generations and read them, from any service.
+
+    With a database, ``submit`` makes the row first and then nudges a worker by message, so a lost message only delays.
+    With a broker alone it sends the message, which is then the only copy until a worker takes it; reading needs the
+    database. Safe to share between threads.
+
+    Args:
+        broker_url: Celery's broker; ``VIDPOLL_BROKER_URL``, else the running embedded stack, if not given.
+        database_url: Postgres; ``VIDPOLL_DATABASE_URL``, else the running embedded stack, if not given. ``""`` means
+            none: send messages only.
+
+    Raises:
+        NotConfigured: at the first call that needs a URL nobody gave.
+
+    Example:
+        >>> client = Client()                                                            # doctest: +SKIP
+        >>> id = client.submit(GenerationRequest(provider="veo", model="veo-3.1-generate-001",
+        ...                                      prompt="a lion at dawn", owner="alice")) # doctest: +SKIP
+        >>> client.wait(id, timeout_s=600).video_url                                     # doctest: +SKIP
+        'gs://bucket/sample_0.mp4'
+    """
+
+    def __init__(self, broker_url: str | None = None, database_url: str | None = None) -> None:
+        self._given = {"broker_url": broker_url, "database_url": database_url}
+
+    def submit(self, request: GenerationRequest) -> UUID:
+        """Ask for one video; the generation's id.
+
+        The same owner and idempotency key, or the same id, give the same generation and no second charge.
+
+        Raises:
+            UnknownTarget: no such provider, account or model (told here where the providers file can be read,
+                else as the generation's error).
+            IdempotencyConflict: the key or id belongs to a request with another body (told here with a database,
+                else as a dead letter).
+            StoreUnavailable: the database does not answer; nothing was enqueued.
+            BrokerUnavailable: without a database, the broker does not answer; nothing was enqueued.
+        """
+        try:
+            return self.submit_many([request])[0]
+        except PartlyRefused as refused:
+            raise refused.errors[0] from None
+
+    def submit_many(self, requests: Iterable[GenerationRequest]) -> list[UUID]:
+        """Ask for many videos; their ids, in the requests' order.
+
+        Raises:
+            PartlyRefused: some were refused, each with its own error; the others are enqueued and have ids.
+        """
+        identified = [one if one.id else one.model_copy(update={"id": uuid4()}) for one in requests]
+        errors = self._unroutable(identified)
+        ids: list[UUID | None] = [None] * len(identified)
+        taken = [place for place in range(len(identified)) if place not in errors]
+        for place, outcome in zip(taken, self._enqueue([identified[place] for place in taken]), strict=True):
+            if isinstance(outcome, VidpollError):
+                errors[place] = outcome
+            else:
+                ids[place] = outcome
+        if errors:
+            raise PartlyRefused(ids, errors)
+        return [id for id in ids if id]
+
+    @overload
+    def status(self, ids: UUID | str) -> Generation: ...  # type: ignore[overload-overlap]  # a str is an Iterable too
+    @overload
+    def status(self, ids: Iterable[UUID | str]) -> list[Generation]: ...
+    def status(self, ids: UUID | str | Iterable[UUID | str]) -> Generation | list[Generation]:
+        """How a generation stands, or how several do, in the order asked; one statement.
+
+        Raises:
+            GenerationNotFound: one of them is not there (yet, when it was sent by message alone).
+            StoreUnavailable: the database does not answer.
+        """
+        if isinstance(ids, UUID | str):
+            return self._read([_uuid(ids)])[0]
+        return self._read([_uuid(id) for id in ids])
+
+    @overload
+    def wait(  # type: ignore[overload-overlap]  # a str is an Iterable too
+        self, ids: UUID | str, *, timeout_s: float | None = None, on_change: Callable[[Generation], None] | None = None
+    ) -> Generation: ...
+    @overload
+    def wait(
+        self,
+        ids: Iterable[UUID | str],
+        *,
+        timeout_s: float | None = None,
+        on_change: Callable[[Generation], None] | None = None,
+    ) -> list[Generation]: ...
+    def wait(
+        self,
+        ids: UUID | str | Iterable[UUID | str],
+        *,
+        timeout_s: float | None = None,
+        on_change: Callable[[Generation], None] | None = None,
+    ) -> Generation | list[Generation]:
+        """Wait until a generation, or every one of several, is final.
+
+        Args:
+            timeout_s: give up after so many seconds; never if not given. The generations go on either way.
+            on_change: called with a generation each time a newer version of it is seen.
+
+        Raises:
+            WaitTimeout: not all are final yet.
+            GenerationNotFound: one of them is not there.
+        """
+        if isinstance(ids, UUID | str):
+            return self._wait([_uuid(ids)], timeout_s, on_change)[0]
+        return self._wait([_uuid(id) for id in ids], timeout_s, on_change)
+
+    def cancel(self, id: UUID | str) -> None:
+        """Ask for a generation to be cancelled: at once while it waits, at the provider where that can cancel.
+
+        Where it cannot, the generation goes on being watched, since it will be paid for. Watch ``status``.
+
+        Raises:
+            GenerationNotFound: it is not there (told only with a database).
+            BrokerUnavailable: no worker can be told now; with a database the request is stored, and taken up before
+                the paid call.
+        """
+        if self._store:
+            self._store.get(_uuid(id))
+            self._store.cancel_requested(_uuid(id))
+        self._send(messages.CANCEL, [{"id": str(_uuid(id))}])
+
+    def refresh(self, id: UUID | str) -> None:
+        """Have the provider asked about a generation now, ahead of its schedule; also once more after it timed out.
+
+        Raises:
+            BrokerUnavailable: no worker can be told now.
+        """
+        self._send(messages.REFRESH, [{"id": str(_uuid(id))}])
+
+    # -- enqueueing ---------------------------------------------------------------------------------------------------
+
+    def _unroutable(self, requests: Sequence[GenerationRequest]) -> dict[int, VidpollError]:
+        """What the providers file already tells; nothing where it cannot be read, since workers check again."""
+        errors: dict[int, VidpollError] = {}
+        if self._accounts is None:
+            return errors
+        for place, request in enumerate(requests):
+            try:
+                self._accounts.route(request.provider, request.model, request.account)
+            except VidpollError as error:
+                errors[place] = error
+        return errors
+
+    def _enqueue(self, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
+        if self._store is None:
+            self._send(messages.GENERATE, [messages.generate_message(request) for request in requests])
+            return [request.id for request in requests if request.id]
+        accepted = self._store.accept_many([(request, None) for request in requests])
+        new = [
+            request
+            for request, one in zip(requests, accepted, strict=True)
+            if not isinstance(one, VidpollError) and one.new
+        ]
+        try:
+            self._send(messages.GENERATE, [messages.generate_message(request) for request in new])
+        except BrokerUnavailable as error:
+            log.warning("%d generations are stored, and taken up when the broker answers again: %s", len(new), error)
+        return [one if isinstance(one, VidpollError) else one.id for one in accepted]
+
+    def _send(self, task: str, payloads: Sequence[Mapping[str, Any]]) -> None:
+        """Publish messages on one connection."""
+        if not payloads:
+            return
+        from kombu.exceptions import OperationalError
+
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for payload in payloads:
+                    self._app.send_task(
+                        task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer, retry=False
+                    )
+        except (OperationalError, *self._app.connection_for_write().connection_errors) as error:
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, ids: Sequence[UUID]) -> list[Generation]:
+        if self._store is None:
+            self._settings.need("database_url")
+        assert self._store is not None  # need() raised otherwise
+        found = {generation.id: generation for generation in self._store.find(ids)}
+        for id in ids:
+            if id not in found:
+                raise GenerationNotFound(id)
+        return [found[id] for id in ids]
+
+    def _wait(
+        self, ids: Sequence[UUID], timeout_s: float | None, on_change: Callable[[Generation], None] | None
+    ) -> list[Generation]:
+        give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+        pause, seen = _WAIT_FIRST_S, dict[UUID, int]()
+        while True:
+            generations = self._read(ids)
+            for generation in generations:
+                if on_change and seen.get(generation.id) != generation.version:
+                    on_change(generation)
+                seen[generation.id] = generation.version
+            waiting = sum(not generation.status.final for generation in generations)
+            if not waiting:
+                return generations
+            if give_up_at is not None and time.monotonic() + pause > give_up_at:
+                raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
+            time.sleep(pause)
+            pause = min(_WAIT_CAP_S, pause * 1.5)
+
+    # -- connections, each made at its first use ----------------------------------------------------------------------
+
+    @cached_property
+    def _settings(self) -> "Settings":
+        from vidpoll.settings import load_settings
+
+        return load_settings(**{name: url or None for name, url in self._given.items()})
+
+    @cached_property
+    def _accounts(self) -> "Accounts | None":
+        try:
+            return self._settings.accounts
+        except NotConfigured:
+            return None
+
+    @cached_property
+    def _store(self) -> "Store | None":
+        """The database; None when there is none, or it was given as empty."""
+        if self._given["database_url"] == "" or self._settings.database_url is None:
+            return None
+        from vidpoll.store import Store, connect
+
+        return Store(connect(self._settings.database_url))
+
+    @cached_property
+    def _app(self) -> "Celery":
+        from celery import Celery
+
+        app = Celery("vidpoll-client", broker=self._settings.need("broker_url"), set_as_current=False)
+        app.conf.update(
+            result_backend=None, task_ignore_result=True, task_default_exchange="",
+            broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5, "visibility_timeout": 60},
+        )  # fmt: skip
+        return app
+
+
+def _uuid(id: UUID | str) -> UUID:
+    try:
+        return id if isinstance(id, UUID) else UUID(id)
+    except ValueError:
+        from vidpoll.errors import InvalidRequest
+
+        raise InvalidRequest([f"id: {id!r} is not a UUID"]) from None

@@ -1,0 +1,202 @@
+"""The whole of vidpoll on one machine, for development, the demo and the tests.
+
+Real Redis and Postgres from pip wheels, the simulator, workers and beat as processes, data under one folder. While it
+runs, ``stack.json`` in that folder says where everything is; a lock keeps a second stack out of the folder.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
+
+from vidpoll import messages
+from vidpoll.devstack.child import Child
+from vidpoll.devstack.servers import free_port, postgres_server, redis_server, wait_until
+from vidpoll.errors import NotConfigured, StackHeld
+from vidpoll.settings import STACK_FILE
+from vidpoll.store import connect
+from vidpoll.store.migrating import upgrade
+
+#: A child that dies this often within a minute is not started again.
+MOST_RESTARTS: Final = 5
+
+
+class DevStack:
+    """Everything running, from ``with`` to its end.
+
+    Args:
+        folder: where data, logs and ``stack.json`` go.
+        simulator: further arguments of ``vidpoll simulator``.
+        workers: worker processes.
+        environ: further environment of worker and beat.
+
+    Raises:
+        StackHeld: another process holds the folder.
+        NotConfigured: something cannot be started; the text says what and why.
+
+    Example:
+        >>> with DevStack(Path(".vidpoll")) as stack:      # doctest: +SKIP
+        ...     Client(broker_url=stack.urls["broker_url"])
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        simulator: Sequence[str] = (),
+        workers: int = 1,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder.absolute()
+        self.urls: dict[str, str] = {}
+        self._project = project_folder()
+        self._simulator = list(simulator)
+        self._workers = workers
+        self._environ = dict(environ or {})
+        self._children: list[Child] = []
+        self._restarts: list[float] = []
+        self._lock: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        self._hold()
+        try:
+            self._start_servers()
+            self._start_simulator()
+            self._start_celery()
+            self._describe()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name, ``up`` being this process."""
+        return {"up": os.getpid(), **{child.name: child.pid for child in self._children}}
+
+    def revive(self) -> list[str]:
+        """Start children again that died; what was done, in words. Call it every second or so.
+
+        Raises:
+            NotConfigured: something dies again and again.
+        """
+        said = []
+        for child in self._children:
+            if child.exit_code is None:
+                continue
+            self._restarts = [at for at in self._restarts if at > time.monotonic() - 60] + [time.monotonic()]
+            if len(self._restarts) > MOST_RESTARTS:
+                raise NotConfigured(f"{child.name} keeps dying; {child.log} ends with:\n{child.last_words()}")
+            said.append(f"{child.name} ended with {child.exit_code}, starting it again ({child.log})")
+            child.start()
+        if said:
+            self._describe()
+        return said
+
+    @property
+    def providers_file(self) -> Path:
+        """The accounts the workers use."""
+        return self._project / os.environ.get("VIDPOLL_PROVIDERS_FILE", "config/providers.toml")
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            self._lock.close()
+            raise StackHeld(f"{self.folder} is held by {holder}; stop that one first, or use another --dir") from None
+        self._lock.truncate(0)
+        self._lock.write(f"pid {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        self._lock.flush()
+
+    def _start_servers(self) -> None:
+        """Servers named in the environment are used; what is not named is started."""
+        if "VIDPOLL_REDIS_URL" in os.environ:
+            self.urls["redis_url"] = os.environ["VIDPOLL_REDIS_URL"]
+        else:
+            child, self.urls["redis_url"] = redis_server(self.folder)
+            self._children.append(child)
+        self.urls["broker_url"] = os.environ.get("VIDPOLL_BROKER_URL", self.urls["redis_url"])
+        if "VIDPOLL_DATABASE_URL" in os.environ:
+            self.urls["database_url"] = os.environ["VIDPOLL_DATABASE_URL"]
+        else:
+            child, self.urls["database_url"] = postgres_server(self.folder)
+            self._children.append(child)
+        engine = connect(self.urls["database_url"])
+        upgrade(engine)
+        engine.dispose()
+
+    def _start_simulator(self) -> None:
+        port = free_port()
+        self.urls["simulator_url"] = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "vidpoll", "simulator", "--port", str(port), *self._simulator]
+        child = self._start("simulator", command)
+        wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=2).close(), child, (OSError,))
+
+    def _start_celery(self) -> None:
+        celery = [sys.executable, "-m", "celery", "-A", "tasks"]
+        for number in range(1, self._workers + 1):
+            name = "worker" if number == 1 else f"worker{number}"
+            queues = ",".join(messages.QUEUES)
+            options = ["-Q", queues, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+            self._start(name, [*celery, "worker", "--loglevel", "WARNING", *options], stop_timeout_s=30)
+        schedule = str(self.folder / "beat-schedule")
+        self._start("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""])
+
+    def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10) -> Child:
+        environ = {f"VIDPOLL_{key.upper()}": url for key, url in self.urls.items()}
+        child = Child(
+            name, command, self.folder / "logs" / f"{name}.log", {**environ, **self._environ}, self._project,
+            stop_timeout_s=stop_timeout_s,
+        )  # fmt: skip
+        child.start()
+        self._children.append(child)
+        return child
+
+    def _describe(self) -> None:
+        described: dict[str, Any] = {**self.urls, "pids": self.pids, "started_at": datetime.now(UTC).isoformat()}
+        written = self.folder / f"{STACK_FILE}.new"
+        written.write_text(json.dumps(described, indent=2) + "\n")
+        written.replace(self.folder / STACK_FILE)
+
+    # -- stopping ---------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        """Celery first, all together; then what it needs, in the reverse order of starting."""
+        (self.folder / STACK_FILE).unlink(missing_ok=True)
+        celery = [child for child in self._children if child.name.startswith(("worker", "beat"))]
+        for child in celery:
+            child.ask_to_stop()
+        for child in [*celery, *(child for child in reversed(self._children) if child not in celery)]:
+            child.stop()
+        if self._lock:
+            self._lock.close()
+
+
+def project_folder() -> Path:
+    """The folder that holds ``tasks/`` and ``config/``: where we stand, or the checkout vidpoll was installed from.
+
+    Raises:
+        NotConfigured: neither is one.
+    """
+    for folder in (Path.cwd(), Path(__file__).parent.parent.parent):
+        if (folder / "tasks" / "__init__.py").exists() and (folder / "config").is_dir():
+            return folder
+    raise NotConfigured("the embedded stack runs from a checkout of vidpoll: a folder with tasks/ and config/ in it")

@@ -1,0 +1,254 @@
+"""The domain: what is asked for, what a generation is, which moves it may make."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from vidpoll.errors import InvalidRequest
+
+#: Longest prompt accepted, in characters.
+PROMPT_LIMIT: Final = 20_000
+#: Largest ``params`` accepted, in bytes of compact JSON.
+PARAMS_LIMIT: Final = 65_536
+#: Longest ``timeout_s`` accepted: one week.
+TIMEOUT_LIMIT_S: Final = 7 * 24 * 3600
+
+
+class Status(StrEnum):
+    """Where a generation stands. ``docs/states.md`` draws the moves and who makes them."""
+
+    PENDING = "pending"
+    """Accepted, waits for its submit lane. Left by the submit task, or by a cancel."""
+    SUBMITTING = "submitting"
+    """The paid call is in progress; committed before it starts. Left by the submit task or by restore."""
+    PROCESSING = "processing"
+    """The provider has it. Left by a check."""
+    UNKNOWN = "unknown"
+    """The call left us and no answer came. Left by reconciliation or by a person."""
+    COMPLETED = "completed"
+    """Final: there is a video."""
+    FAILED = "failed"
+    """Final, but for ``timed_out`` generations that turn out done: they become ``completed`` with ``late``."""
+    CANCELLED = "cancelled"
+    """Final."""
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is expected."""
+        return self in FINAL
+
+
+FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+#: Every legal move. The store guards each of its transitions by these, and a test walks all pairs.
+MOVES: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED, Status.FAILED}),
+    Status.SUBMITTING: frozenset({Status.PROCESSING, Status.PENDING, Status.UNKNOWN, Status.FAILED}),
+    Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+    Status.UNKNOWN: frozenset({Status.PROCESSING, Status.FAILED}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset({Status.COMPLETED}),
+    Status.CANCELLED: frozenset(),
+}
+
+
+def _storable(text: str) -> str:
+    """Refuse what Postgres cannot hold: NUL characters and lone surrogates."""
+    if "\x00" in text:
+        raise ValueError("contains a NUL character, which cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains a lone surrogate, which is not valid text") from None
+    return text
+
+
+def _prompt(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _json_object(params: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        encoded = json.dumps(params, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise ValueError("holds NaN or infinity, which JSON does not have") from None
+    if len(_storable(encoded).encode()) > PARAMS_LIMIT:
+        raise ValueError(f"is larger than {PARAMS_LIMIT} bytes of JSON")
+    if "\\u0000" in encoded:
+        raise ValueError("contains a NUL character, which cannot be stored")
+    return params
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+
+
+class GenerationRequest(BaseModel):
+    """One video asked for. Checked when it is made: wrong values raise, nothing is coerced.
+
+    Use it with :class:`vidpoll.Client`, or as the checked form of a ``vidpoll.generate`` message.
+
+    Attributes:
+        provider: the adapter's name, ``"veo"`` or ``"runware"``.
+        model: the provider's own model name, as listed under the account in the providers file.
+        prompt: 1 to 20,000 characters.
+        owner: who asks; scopes ``idempotency_key``, and later who may read.
+        account: which account of the providers file pays; the provider's first that lists the model if not given.
+        params: the provider's own parameters, passed on as they are, e.g. ``{"durationSeconds": 8}``.
+        idempotency_key: the same owner and key give the same generation, however often it is sent.
+        priority: 0 to 9, 9 most urgent; orders generations that wait for the same submit lane.
+        timeout_s: seconds from the provider's acceptance until we stop expecting a video; the model's if not given.
+        project_id: groups generations.
+        id: chosen by the sender, or by vidpoll if not given.
+
+    Raises:
+        InvalidRequest: from :meth:`checked`; a direct call raises pydantic's own ``ValidationError``.
+
+    Example:
+        >>> request = GenerationRequest(provider="veo", model="veo-3.1-generate-001", prompt="a lion at dawn")
+        >>> request.priority
+        0
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    provider: Name
+    model: Name
+    prompt: Annotated[str, Field(max_length=PROMPT_LIMIT), AfterValidator(_prompt), AfterValidator(_storable)]
+    owner: Name = "default"
+    account: Name | None = None
+    params: Annotated[dict[str, JsonValue], AfterValidator(_json_object)] = Field(default_factory=dict)
+    idempotency_key: Name | None = None
+    priority: int = Field(default=0, ge=0, le=9)
+    timeout_s: float | None = Field(default=None, gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)
+    project_id: Name | None = None
+    id: Annotated[UUID, Field(strict=False)] | None = None
+
+    @classmethod
+    def checked(cls, fields: Mapping[str, Any]) -> "GenerationRequest":
+        """The request in ``fields``, or :class:`InvalidRequest` naming every problem.
+
+        Example:
+            >>> GenerationRequest.checked({"provider": "veo", "model": "m", "prompt": " "})
+            Traceback (most recent call last):
+            vidpoll.errors.InvalidRequest: prompt: is empty
+        """
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            raise InvalidRequest(_problems(error)) from None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything but the id and the key: equal for equal requests, whoever sent them."""
+        body = self.model_dump(mode="json", exclude={"id", "idempotency_key"})
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Pydantic's findings, one sentence each, without the (possibly huge) input."""
+    return [f"{_field(found['loc'])}: {_sentence(found['msg'])}" for found in error.errors(include_input=False)]
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "request"
+
+
+def _sentence(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a generation failed, as stored in ``generations.error``.
+
+    Attributes:
+        code: stable word, e.g. ``content_filtered``, ``timed_out``, ``refused``.
+        message: for people; the provider's own words where it gave any.
+        retryable: whether the same request, submitted anew (and paid anew), may work.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One row of ``generations``, as read. Times are those of the database's clock.
+
+    ``read_at`` is the database's time of the read, so ages need no second clock.
+    """
+
+    id: UUID
+    owner: str
+    provider: str
+    model: str
+    prompt: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    read_at: datetime
+    account: str | None = None
+    project_id: str | None = None
+    idempotency_key: str | None = None
+    params: dict[str, JsonValue] = field(default_factory=dict)
+    priority: int = 0
+    timeout_s: float | None = None
+    operation_name: str | None = None
+    progress: int = 0
+    stage: str | None = None
+    video_url: str | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    checks: int = 0
+    failures: int = 0
+    failures_in_a_row: int = 0
+    submit_attempts: int = 0
+    overdue: bool = False
+    version: int = 1
+    next_check_at: datetime | None = None
+    expected_at: datetime | None = None
+    deadline_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def request(self) -> GenerationRequest:
+        """What was asked for, to be sent to the provider."""
+        return GenerationRequest.model_construct(
+            provider=self.provider, model=self.model, prompt=self.prompt, owner=self.owner, account=self.account,
+            params=self.params, idempotency_key=self.idempotency_key, priority=self.priority,
+            timeout_s=self.timeout_s, project_id=self.project_id, id=self.id,
+        )  # fmt: skip
+
+    def age_s(self) -> float:
+        """Seconds since the provider accepted it; 0 before."""
+        return (self.read_at - self.submitted_at).total_seconds() if self.submitted_at else 0.0
+
+    def past(self, moment: datetime | None) -> bool:
+        """Whether ``moment`` has passed on the database's clock."""
+        return moment is not None and self.read_at > moment
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values under the column names, for ``--json`` and other machines."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__ if name != "read_at"}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case UUID() | StrEnum():
+            return str(value)
+        case _:
+            return value

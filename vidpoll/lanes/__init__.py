@@ -1,0 +1,216 @@
+"""Lanes: every call to a provider waits here, and leaves only together with a token to make it.
+
+A lane is one account × one verb (``submit`` or ``status``): a due-set and a GCRA token bucket under one Redis hash
+tag. Time is Redis' own, in integer microseconds, inside Lua; a lane lost with its Redis is rebuilt from Postgres.
+
+GCRA: Generic Cell Rate Algorithm, ITU-T I.371; the bucket keeps one number, the theoretical arrival time.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+import redis
+
+from vidpoll.errors import LanesUnavailable
+
+#: Seconds of waiting that one step of priority is worth: 9 overtakes what came up to nine hours before with 0.
+PRIORITY_STEP_S: Final = 3600.0
+#: Seconds in which a rate slowed by a pause grows back by the whole rate.
+RECOVERY_S: Final = 60.0
+#: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
+CHUNK: Final = 1000
+
+Verb = Literal["submit", "status"]
+_FOLDER: Final = Path(__file__).parent
+
+
+class Lane(NamedTuple):
+    """One account × one verb.
+
+    Example:
+        >>> Lane("veo", "status").key("due")
+        'vidpoll:{veo:status}:due'
+    """
+
+    account: str
+    verb: Verb
+
+    def key(self, part: str) -> str:
+        """Redis key of a part; the braces keep a lane's keys in one Cluster slot."""
+        return f"vidpoll:{{{self.account}:{self.verb}}}:{part}"
+
+
+def both_lanes(account: str) -> tuple[Lane, Lane]:
+    """An account's submit lane and status lane."""
+    return Lane(account, "submit"), Lane(account, "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a lane may grant: in any ``t`` seconds at most ``rate · t + burst`` calls of up to ``batch`` ids each."""
+
+    rate: float
+    burst: int
+    batch: int = 1
+    max_in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ids handed out together with the tokens to call for them.
+
+    Attributes:
+        ids: due ids, most urgent first.
+        granted_at_us: Redis' clock when they were handed out.
+        wait_s: seconds until another claim could hand out something; None when the lane is empty or full.
+    """
+
+    ids: list[UUID]
+    granted_at_us: int
+    wait_s: float | None
+
+
+class Lanes:
+    """All lanes of one Redis.
+
+    Example:
+        >>> lanes = Lanes(redis.Redis())                                            # doctest: +SKIP
+        >>> lanes.schedule(Lane("veo", "status"), {generation_id: 5.0})             # doctest: +SKIP
+        >>> lanes.claim(Lane("veo", "status"), Limits(10, 1), want=8, lease_s=30)   # doctest: +SKIP
+
+    Every method raises LanesUnavailable when Redis does not answer: then nobody calls a provider, since a ban
+    costs more than a pause.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self._clock = _RedisClock(client)
+        self._schedule = client.register_script((_FOLDER / "schedule.lua").read_text())
+        self._claim = client.register_script((_FOLDER / "claim.lua").read_text())
+        self._pause = client.register_script((_FOLDER / "pause.lua").read_text())
+
+    def schedule(
+        self, lane: Lane, countdowns: Mapping[UUID, float], *, priority: int = 0, only_absent: bool = False
+    ) -> int:
+        """Put ids into the lane, or move them: due in ``countdown`` seconds.
+
+        With a countdown of 0, ``priority`` lets an id overtake those already waiting. ``only_absent`` leaves ids alone
+        that are in the lane. Returns how many were put in or moved.
+        """
+        head_start = round(priority * PRIORITY_STEP_S * 1e6)
+        mode = "absent" if only_absent else "move"
+        changed = 0
+        for chunk in _chunks(list(countdowns.items())):
+            pairs = [part for id, seconds in chunk for part in (id.hex, max(0, round(seconds * 1e6)))]
+            with _answering():
+                changed += int(self._schedule(keys=[lane.key("due")], args=[mode, head_start, *pairs]))
+        return changed
+
+    def claim(self, lane: Lane, limits: Limits, *, want: int, lease_s: float) -> Claim:
+        """Take up to ``want`` due ids, with the tokens for their calls; each is due again after ``lease_s`` seconds."""
+        args = [
+            limits.rate, limits.burst, min(want, CHUNK), limits.batch, round(lease_s * 1e6),
+            limits.max_in_flight or 0, RECOVERY_S,
+        ]  # fmt: skip
+        asked_at = time.monotonic()
+        with _answering():
+            now, wait, *ids = self._claim(keys=[lane.key("due"), lane.key("bucket"), lane.key("in_flight")], args=args)
+        self._clock.learn(int(now), asked_at)
+        return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6)
+
+    def settle(self, lane: Lane, ids: Sequence[UUID]) -> None:
+        """Take ids out of the lane's due-set: nothing more is to be called for them."""
+        if ids:
+            with _answering():
+                self._redis.zrem(lane.key("due"), *(id.hex for id in ids))
+
+    def hold(self, lane: Lane, seconds: Mapping[UUID, float]) -> None:
+        """Hold the ids' places among the account's ``max_in_flight`` for so many seconds."""
+        if seconds:
+            now = self.now_us()
+            with _answering():
+                self._redis.zadd(lane.key("in_flight"), {id.hex: now + round(s * 1e6) for id, s in seconds.items()})
+
+    def release(self, lane: Lane, ids: Sequence[UUID]) -> None:
+        """Give the ids' places free."""
+        if ids:
+            with _answering():
+                self._redis.zrem(lane.key("in_flight"), *(id.hex for id in ids))
+
+    def pause(self, lane: Lane, limits: Limits, seconds: float) -> None:
+        """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays."""
+        with _answering():
+            self._pause(keys=[lane.key("bucket")], args=[round(seconds * 1e6), limits.rate, RECOVERY_S])
+
+    def size(self, lane: Lane) -> int:
+        """How many ids are in the lane."""
+        with _answering():
+            return int(self._redis.zcard(lane.key("due")))
+
+    def view(self, lane: Lane) -> dict[str, Any]:
+        """What an operator wants to see: ids waiting and due, places held, pause and current slow-down."""
+        now = self.now_us()
+        with _answering(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(lane.key("due"))
+            pipe.zcount(lane.key("due"), "-inf", now)
+            pipe.zcount(lane.key("in_flight"), now, "+inf")
+            pipe.hgetall(lane.key("bucket"))
+            waiting, due, held, bucket = pipe.execute()
+        fields = {_text(name): float(value) for name, value in bucket.items()}
+        return {
+            "account": lane.account, "verb": lane.verb, "waiting": waiting, "due": due, "in_flight": held,
+            "paused_s": max(0.0, round((fields.get("paused_until", 0) - now) / 1e6, 1)),
+            "slow_rate": fields.get("slow_rate"),
+        }  # fmt: skip
+
+    def now_us(self) -> int:
+        """Redis' clock, from the last answer and this process' monotonic clock; at most a round trip off."""
+        return self._clock.now_us()
+
+
+class _RedisClock:
+    """Redis' time without a round trip: remembers how far it is ahead of ``time.monotonic``."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self._lock = threading.Lock()
+        self._ahead_us: float | None = None
+
+    def learn(self, redis_us: int, asked_at: float) -> None:
+        """Note an answer that carried Redis' time; ``asked_at`` is the monotonic time of the question."""
+        answered_at = time.monotonic()
+        with self._lock:
+            self._ahead_us = redis_us - (asked_at + answered_at) / 2 * 1e6
+
+    def now_us(self) -> int:
+        if self._ahead_us is None:
+            asked_at = time.monotonic()
+            with _answering():
+                seconds, micros = self._redis.time()
+            self.learn(seconds * 1_000_000 + micros, asked_at)
+        assert self._ahead_us is not None
+        return round(time.monotonic() * 1e6 + self._ahead_us)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Redis' own errors become ours at this edge."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise LanesUnavailable(f"Redis (lanes): {error}") from error
+
+
+def _chunks(items: list[tuple[UUID, float]]) -> Iterator[list[tuple[UUID, float]]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,74 @@
+-- claim(due, bucket, in_flight; rate, burst, want, batch, lease, max_in_flight, recovery) -> {now, wait, id...}
+--
+-- Hands out due ids together with the tokens to call for them. A token is one call; a call carries up to `batch` ids.
+--
+-- KEYS[1]  <lane>:due        zset: id -> when it is due, µs
+-- KEYS[2]  <lane>:bucket     hash: tat           theoretical arrival time of GCRA, µs
+--                                  paused_until  no grants before, µs
+--                                  slow_from     since when the rate grows back after a pause, µs
+--                                  slow_rate     the rate it grows back from, calls/s
+-- KEYS[3]  <lane>:in_flight  zset: id -> until when its place is held, µs (used only where max_in_flight > 0)
+-- ARGV[1]  rate           calls per second
+-- ARGV[2]  burst          calls at once after a rest; in any t seconds at most rate·t + burst are granted
+-- ARGV[3]  want           most ids to hand out
+-- ARGV[4]  batch          ids one call can carry
+-- ARGV[5]  lease          µs after which a handed out id is due again, should its worker die
+-- ARGV[6]  max_in_flight  most generations of the account at the provider; 0: no limit
+-- ARGV[7]  recovery       seconds in which a slowed rate grows by the whole rate
+--
+-- now   this Redis' clock, µs
+-- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local want, batch, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local max_in_flight = tonumber(ARGV[6])
+
+local bucket = redis.call('HMGET', KEYS[2], 'tat', 'paused_until', 'slow_from', 'slow_rate')
+local paused_until = tonumber(bucket[2] or 0)
+if paused_until > now then return {now, paused_until - now} end
+
+if bucket[4] then
+  local grown = tonumber(bucket[4]) + rate * (now - tonumber(bucket[3])) / 1000000 / tonumber(ARGV[7])
+  if grown < rate then rate = grown else redis.call('HDEL', KEYS[2], 'paused_until', 'slow_from', 'slow_rate') end
+end
+
+local interval = 1000000 / rate
+local tolerance = burst * interval
+local tat = tonumber(bucket[1] or 0)
+-- A clock that stepped back leaves a tat far ahead; no honest one is further than the burst and one batch of calls.
+if tat < now or tat > now + tolerance + 10000000 then tat = now end
+local tokens = math.floor((now + tolerance - tat) / interval + 0.000001)
+
+local limit = math.min(want, tokens * batch)
+if max_in_flight > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+  limit = math.min(limit, max_in_flight - redis.call('ZCARD', KEYS[3]))
+end
+
+local ids = {}
+if limit > 0 then ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit) end
+if #ids > 0 then
+  local leased, held = {}, {}
+  local until_us = string.format('%.0f', now + lease)
+  for _, id in ipairs(ids) do
+    leased[#leased + 1] = until_us
+    leased[#leased + 1] = id
+  end
+  redis.call('ZADD', KEYS[1], unpack(leased))
+  if max_in_flight > 0 then redis.call('ZADD', KEYS[3], unpack(leased)) end
+  tat = tat + math.ceil(#ids / batch) * interval
+  redis.call('HSET', KEYS[2], 'tat', string.format('%.0f', tat))
+end
+
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local wait = -1
+if first[2] then
+  wait = math.max(0, tonumber(first[2]) - now, tat + interval - tolerance - now)
+  if limit < 1 and tokens > 0 and want > 0 then wait = -1 end
+end
+
+local answer = {now, math.ceil(wait)}
+for _, id in ipairs(ids) do answer[#answer + 1] = id end
+return answer

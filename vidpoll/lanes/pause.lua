@@ -1,0 +1,29 @@
+-- pause(bucket; pause, rate, recovery) -> until when the lane is paused, µs
+--
+-- No grants for `pause`; after it the rate restarts at half of what it was and grows back
+-- (additive increase, multiplicative decrease).
+--
+-- KEYS[1]  <lane>:bucket  see claim.lua
+-- ARGV[1]  pause          µs from now; a pause already running is never shortened
+-- ARGV[2]  rate           calls per second when not slowed
+-- ARGV[3]  recovery       seconds in which a slowed rate grows by the whole rate
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local rate = tonumber(ARGV[2])
+local until_us = now + tonumber(ARGV[1])
+
+local bucket = redis.call('HMGET', KEYS[1], 'paused_until', 'slow_from', 'slow_rate')
+local paused_until = tonumber(bucket[1] or 0)
+
+local slow_rate = tonumber(bucket[3] or rate)
+if paused_until <= now then
+  -- Several calls under way are refused together: only the first of them halves the rate.
+  if bucket[2] then slow_rate = math.min(rate, slow_rate + rate * (now - tonumber(bucket[2])) / 1000000 / tonumber(ARGV[3])) end
+  slow_rate = math.max(slow_rate / 2, rate / 20)
+end
+until_us = math.max(until_us, paused_until)
+
+redis.call('HSET', KEYS[1], 'paused_until', string.format('%.0f', until_us),
+  'slow_from', string.format('%.0f', until_us), 'slow_rate', tostring(slow_rate))
+return string.format('%.0f', until_us)

@@ -1,0 +1,81 @@
+"""The contract on the wire: task names, queues, payloads. ``docs/messages.md`` is the same for other languages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from vidpoll.errors import InvalidRequest
+from vidpoll.generation import GenerationRequest
+
+#: From outside: accept a request. Keyword arguments are the fields of :class:`GenerationRequest`.
+GENERATE: Final = "vidpoll.generate"
+#: From outside: ``id``.
+CANCEL: Final = "vidpoll.cancel"
+REFRESH: Final = "vidpoll.refresh"
+#: From the dispatcher: ``account``, ``ids``, ``call_at_us``.
+SUBMIT: Final = "vidpoll.submit"
+CHECK_STATUS: Final = "vidpoll.check_status"
+#: From beat.
+RESTORE_STUCK: Final = "vidpoll.restore_stuck"
+
+#: What comes from outside; apart from the paid calls, so that a flood of requests delays none of them.
+QUEUE_ACCEPT: Final = "accept"
+QUEUE_SUBMIT: Final = "submit"
+QUEUE_CHECK: Final = "check"
+QUEUE_MAINTENANCE: Final = "maintenance"
+#: Where a Celery client that names no queue sends to; workers read it too, so nothing lies there unread.
+QUEUE_DEFAULT: Final = "celery"
+QUEUES: Final = (QUEUE_ACCEPT, QUEUE_SUBMIT, QUEUE_CHECK, QUEUE_MAINTENANCE, QUEUE_DEFAULT)
+
+QUEUE_OF: Final[Mapping[str, str]] = {
+    GENERATE: QUEUE_ACCEPT,
+    SUBMIT: QUEUE_SUBMIT,
+    CHECK_STATUS: QUEUE_CHECK,
+    CANCEL: QUEUE_ACCEPT,
+    REFRESH: QUEUE_ACCEPT,
+    RESTORE_STUCK: QUEUE_MAINTENANCE,
+}
+
+_TASK_IDS: Final = UUID("6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55")
+
+
+def generate_message(request: GenerationRequest) -> dict[str, Any]:
+    """Keyword arguments of ``vidpoll.generate`` for ``request``; fields left at their default are left out."""
+    return request.model_dump(mode="json", exclude_defaults=True) | {"owner": request.owner}
+
+
+def read_generate(args: Sequence[object], kwargs: Mapping[str, Any], task_id: str) -> GenerationRequest:
+    """The request in a ``vidpoll.generate`` message. Its ``id`` is the message's, else made from the task id.
+
+    So the same message delivered twice is the same generation.
+
+    Raises:
+        InvalidRequest: naming every problem.
+    """
+    if args:
+        raise InvalidRequest([f"arguments: {GENERATE} takes keyword arguments only, got {len(args)} positional"])
+    if "owner" not in kwargs:
+        raise InvalidRequest(["owner: field required"])
+    request = GenerationRequest.checked(kwargs)
+    return request if request.id else request.model_copy(update={"id": _from_task_id(task_id)})
+
+
+def read_id(kwargs: Mapping[str, Any]) -> UUID:
+    """The ``id`` of a ``vidpoll.cancel`` or ``vidpoll.refresh`` message.
+
+    Raises:
+        InvalidRequest: it is missing or no UUID.
+    """
+    try:
+        return UUID(str(kwargs["id"]))
+    except KeyError:
+        raise InvalidRequest(["id: field required"]) from None
+    except ValueError:
+        raise InvalidRequest([f"id: {kwargs['id']!r} is not a UUID"]) from None
+
+
+def _from_task_id(task_id: str) -> UUID:
+    try:
+        return UUID(task_id)
+    except ValueError:
+        return uuid5(_TASK_IDS, task_id)

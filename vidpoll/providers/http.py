@@ -1,0 +1,175 @@
+"""HTTP to a provider: bounded in time and size, and exact about what is known when it goes wrong."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+import requests
+import urllib3
+from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, SSLError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+#: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 20.0
+#: Seconds a whole call may take, however busily it trickles: a check, a submit.
+CHECK_DEADLINE_S: Final = 25.0
+SUBMIT_DEADLINE_S: Final = 60.0
+#: Largest answer read, in bytes.
+BODY_LIMIT: Final = 8 * 1024 * 1024
+#: Longest pause a ``Retry-After`` can ask for, in seconds, and the pause when it says nothing usable.
+RETRY_AFTER_CAP_S: Final = 300.0
+RETRY_AFTER_DEFAULT_S: Final = 5.0
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class CallFailed(Exception):
+    """A call that brought no complete answer.
+
+    Attributes:
+        sent: False when the request provably did not reach the provider.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: the HTTP status, the headers in lower case, the body as read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; None when it is none (HTML of a gateway, an empty or cut body)."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is none."""
+        found = self.json()
+        return found if isinstance(found, dict) else {}
+
+
+class Http:
+    """Calls to one account: one ``requests.Session`` per thread for checks, a fresh connection for every submit.
+
+    A submit never goes out on a connection that has been idle: a provider that closes it at that very moment would
+    leave us with an ambiguous answer, and perhaps with a charge.
+    """
+
+    def __init__(self, base_url: str, *, side_by_side: int = 16) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="vidpoll-check")
+
+    def check(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
+        """A call that may be repeated. Raises CallFailed."""
+        return _call(self._session(), method, self._base_url + path, headers, body, CHECK_DEADLINE_S)
+
+    def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
+        """The paid POST: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
+        with requests.Session() as session:
+            return _call(session, "POST", self._base_url + path, headers, body, SUBMIT_DEADLINE_S)
+
+    def side_by_side(self, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """``call`` for every item, at the same time when there are several; answers in the items' order."""
+        if len(items) == 1:
+            return [call(items[0])]
+        return list(self._pool.map(call, items))
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Seconds a 429 asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3).
+
+    Between 0 and five minutes; None when there is no such header or it holds rubbish.
+
+    Example:
+        >>> [retry_after(said) for said in ({"retry-after": "7"}, {"retry-after-ms": "1500"}, {"retry-after": "soon"})]
+        [7.0, 1.5, None]
+    """
+    seconds = _number(headers.get("retry-after-ms"), 1000) or _number(headers.get("retry-after"), 1)
+    if seconds is None and "retry-after" in headers:
+        seconds = _seconds_until(headers["retry-after"], now or datetime.now(UTC))
+    return None if seconds is None else min(max(seconds, 0.0), RETRY_AFTER_CAP_S)
+
+
+def _number(value: str | None, divisor: int) -> float | None:
+    try:
+        number = float(value or "") / divisor
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _seconds_until(date: str, now: datetime) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+
+
+def _call(
+    session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
+) -> Answer:
+    give_up_at = time.monotonic() + deadline_s
+    try:
+        with session.request(
+            method, url, json=body, headers=dict(headers), stream=True, allow_redirects=False,
+            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        ) as response:  # fmt: skip
+            lowered = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, lowered, _read(response.raw, give_up_at))
+    except RequestException as error:
+        raise CallFailed(_said(error), sent=not _before_sending(error)) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise CallFailed(_said(error), sent=True) from error
+
+
+def _read(raw: "urllib3.HTTPResponse", give_up_at: float) -> bytes:
+    """The whole body, unless it is too long or takes too long; ``read1`` returns with what has come so far."""
+    body = bytearray()
+    while chunk := raw.read1(65536, decode_content=True):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise CallFailed(f"the answer is larger than {BODY_LIMIT} bytes", sent=True)
+        if time.monotonic() > give_up_at:
+            raise CallFailed("the answer took too long", sent=True)
+    return bytes(body)
+
+
+def _before_sending(error: RequestException) -> bool:
+    """Whether the connection was never made, so that nothing can have been sent."""
+    if isinstance(error, ConnectTimeout | SSLError):
+        return True
+    cause = getattr(error.args[0], "reason", None) if isinstance(error, ConnectionError) and error.args else None
+    return isinstance(cause, NewConnectionError | NameResolutionError)
+
+
+def _said(error: Exception) -> str:
+    """What went wrong in one line without the URL, which may carry a key."""
+    cause: Any = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", cause)
+    name = type(cause if isinstance(cause, Exception) else error).__name__
+    return f"{name}: no answer from the provider"

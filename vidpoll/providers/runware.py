@@ -1,0 +1,186 @@
+"""Runware: one endpoint, every body an array of tasks, and an id of ours (``taskUUID``) that makes a submit repeatable.
+
+Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``client.py``, ``errors.py``).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from vidpoll.accounts import Account
+from vidpoll.generation import GenerationRequest
+from vidpoll.providers.base import (
+    Ambiguous,
+    CancelOutcome,
+    CannotCancel,
+    Capabilities,
+    CheckOutcome,
+    Failed,
+    NotSent,
+    Operation,
+    Pending,
+    RateLimited,
+    Ready,
+    Refused,
+    SubmitOutcome,
+    Submitted,
+    Unauthorized,
+    Unreachable,
+)
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after
+
+#: Fields of the task that are ours to set.
+_OURS: Final = frozenset(
+    {"taskType", "taskUUID", "model", "positivePrompt", "deliveryMethod", "outputType", "webhookURL"}
+)
+_CONFLICT: Final = "conflictTaskUUID"
+#: Parts of an error code that mean the same request may work later (runware-sdk ``derive_code``).
+_PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
+_MODERATED: Final = ("content", "nsfw", "moderation", "promptblocked", "imageblocked")
+
+
+class Runware:
+    """One Runware account.
+
+    Several ids go into one status call. The vendor documents arrays of tasks in general, not this one literally;
+    ``options.check_batch = "1"`` in the providers file goes back to one id per call.
+    """
+
+    def __init__(self, account: Account, http: Http) -> None:
+        self._account = account
+        self._http = http
+        self.capabilities = Capabilities(
+            client_supplied_id=True, check_batch=int(account.options.get("check_batch", "20"))
+        )
+
+    def problems(self, request: GenerationRequest) -> list[str]:
+        """Parameters that would overwrite what vidpoll sets itself."""
+        return [f"params.{name}: is set by vidpoll" for name in sorted(_OURS & request.params.keys())]
+
+    def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
+        """POST one ``videoInference`` task under an id derived from ours."""
+        task_uuid = task_uuid_of(our_id)
+        task = {
+            "includeCost": True, **request.params,
+            "taskType": "videoInference", "taskUUID": task_uuid, "model": request.model,
+            "positivePrompt": request.prompt, "deliveryMethod": "async", "outputType": "URL",
+        }  # fmt: skip
+        try:
+            answer = self._http.submit("", self._headers(), [task])
+        except CallFailed as failed:
+            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
+        return _submitted(answer, task_uuid, replay)
+
+    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+        """One POST of ``getResponse`` tasks for all of them."""
+        tasks = [{"taskType": "getResponse", "taskUUID": operation.name} for operation in operations]
+        try:
+            answer = self._http.check("POST", "", self._headers(), tasks)
+        except CallFailed as failed:
+            return dict.fromkeys((operation.name for operation in operations), Unreachable(str(failed)))
+        blocked = _blocked(answer)
+        return {operation.name: blocked or _outcome(answer.object(), operation) for operation in operations}
+
+    def cancel(self, operation: Operation) -> CancelOutcome:
+        """Runware has no task type that cancels."""
+        return CannotCancel("Runware cannot cancel a task")
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._account.key()}"}
+
+
+def task_uuid_of(our_id: UUID) -> str:
+    """The ``taskUUID`` of a generation: always the same one, in the shape of a version 4 UUID.
+
+    Example:
+        >>> UUID(task_uuid_of(UUID(int=7))).version
+        4
+    """
+    digest = hashlib.sha256(b"vidpoll runware " + our_id.bytes).digest()
+    return str(UUID(bytes=digest[:16], version=4))
+
+
+def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
+    body = answer.object()
+    if any(item.get("taskUUID") == task_uuid for item in _dicts(body.get("data"))):
+        return Submitted(task_uuid)
+    errors = _dicts(body.get("errors"))
+    if any(error.get("code") == _CONFLICT for error in errors):
+        # Our own earlier call was taken, though its answer never reached us.
+        return Submitted(task_uuid) if replay else Ambiguous("Runware already knows the taskUUID of a first call")
+    if answer.status == 429:
+        return RateLimited(retry_after(answer.headers))
+    if answer.status in (401, 403):
+        return Unauthorized(_words(errors, f"HTTP {answer.status}"))
+    if errors and answer.status < 500:
+        return Refused(_code(errors[0]), _words(errors, "refused"))
+    if 400 <= answer.status < 500:
+        return Refused("refused", f"HTTP {answer.status}")
+    return Ambiguous(f"HTTP {answer.status} without an acknowledgement")
+
+
+def _blocked(answer: Answer) -> CheckOutcome | None:
+    """An answer that says nothing about any operation."""
+    if answer.status == 429:
+        return RateLimited(retry_after(answer.headers))
+    if answer.status in (401, 403):
+        return Unauthorized(_words(_dicts(answer.object().get("errors")), f"HTTP {answer.status}"))
+    body = answer.object()
+    if answer.status >= 500 or not ("data" in body or "errors" in body):
+        return Unreachable(f"HTTP {answer.status} without a usable body")
+    return None
+
+
+def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
+    """What the (cumulative) answer says of one task: every result it asked for has come, failed, or is being made."""
+    items = [item for item in _dicts(body.get("data")) if item.get("taskUUID") == operation.name]
+    errors = [error for error in _dicts(body.get("errors")) if error.get("taskUUID") == operation.name]
+    errors += [_nested(item) for item in items if item.get("status") == "error"]
+    done = [item for item in items if item.get("status") == "success" and _url(item)]
+    if not items and not errors:
+        # An id it never saw and one that still waits look the same here; the deadline bounds both.
+        return Pending(stage="queued")
+    asked_for = operation.params.get("numberResults", 1)
+    if len(done) + len(errors) < (asked_for if isinstance(asked_for, int) else 1):
+        progress = [item["progress"] for item in items if isinstance(item.get("progress"), int)]
+        stages = [str(item.get("status", "processing")) for item in items if item not in done]
+        return Pending(max(progress, default=None), stages[0] if stages else "processing")
+    if not done:
+        code = _code(errors[0])
+        return Failed(code, _words(errors, "failed"), retryable=any(part in code.lower() for part in _PASSING))
+    return _ready(done, errors)
+
+
+def _ready(done: list[dict[str, Any]], errors: list[dict[str, Any]]) -> Ready:
+    costs = [float(item["cost"]) for item in done if isinstance(item.get("cost"), int | float)]
+    return Ready(
+        videos=tuple(_url(item) for item in done),
+        seed=done[0].get("seed") if isinstance(done[0].get("seed"), int) else None,
+        # The vendor sometimes reports 0 for what it does charge.
+        cost=sum(costs) if sum(costs) > 0 else None,
+        notes=tuple(_words([error], "failed") for error in errors),
+    )
+
+
+def _url(item: Mapping[str, Any]) -> str:
+    """The result's address, whatever the task type calls it: ``videoURL``, ``imageURL``, ``mediaURL``."""
+    return next((str(value) for name, value in item.items() if name.endswith("URL") and value), "")
+
+
+def _nested(item: Mapping[str, Any]) -> dict[str, Any]:
+    error = item.get("error")
+    return error if isinstance(error, dict) else dict(item)
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    code = str(error.get("code") or "failed")
+    return "content_filtered" if any(part in code.lower() for part in _MODERATED) else code
+
+
+def _words(errors: list[dict[str, Any]], otherwise: str) -> str:
+    return "; ".join(str(error.get("message") or error.get("code") or otherwise) for error in errors) or otherwise
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

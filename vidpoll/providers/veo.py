@@ -1,0 +1,203 @@
+"""Google Veo as a long-running operation, in its two dialects.
+
+``vertex``: ``:predictLongRunning`` and ``:fetchPredictOperation``, bearer token, results in a bucket of ours.
+``gemini``: ``:predictLongRunning`` and a GET of the operation, API key, results behind the same key.
+
+Wire formats: google-genai 3.4.0 and 1.75.0 (``models.py``, ``operations.py``), Google's Veo pages and REST reference.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from vidpoll.accounts import Account
+from vidpoll.errors import NotConfigured
+from vidpoll.generation import GenerationRequest
+from vidpoll.providers.base import (
+    Ambiguous,
+    CancelOutcome,
+    CannotCancel,
+    Capabilities,
+    CheckOutcome,
+    Failed,
+    NotFound,
+    NotSent,
+    Operation,
+    Pending,
+    RateLimited,
+    Ready,
+    Refused,
+    SubmitOutcome,
+    Submitted,
+    Unauthorized,
+    Unreachable,
+)
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after
+
+#: Parameters that belong to the instance, not to ``parameters``.
+_INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
+_OURS: Final = frozenset({"prompt", "labels", "pubsubTopic", "webhookConfig"})
+#: Parameters the Gemini API does not take (google-genai 1.75.0 refuses them before sending).
+_VERTEX_ONLY: Final = frozenset({"seed", "generateAudio", "fps", "storageUri", "compressionQuality", "resizeMode"})
+#: gRPC codes of ``google.rpc.Status`` and whether the same request may work later.
+_GRPC: Final = {
+    3: ("invalid_argument", False), 4: ("deadline_exceeded", True), 7: ("permission_denied", False),
+    8: ("resource_exhausted", True), 13: ("internal", True), 14: ("unavailable", True),
+}  # fmt: skip
+
+
+class Veo:
+    """One Google account or project. One operation per status call; no cancel, no id of ours."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, account: Account, http: Http) -> None:
+        self._account = account
+        self._http = http
+        self._vertex = _dialect(account) == "vertex"
+        self._storage_uri = account.options.get("storage_uri")
+        if self._vertex and not self._storage_uri:
+            raise NotConfigured(
+                f"account {account.name}: options.storage_uri is missing; without a bucket Vertex puts the whole video "
+                "into every status answer"
+            )
+
+    def problems(self, request: GenerationRequest) -> list[str]:
+        """Parameters that vidpoll sets itself, or that the dialect does not have."""
+        found = [f"params.{name}: is set by vidpoll" for name in sorted(_OURS & request.params.keys())]
+        if not self._vertex:
+            refused = sorted(_VERTEX_ONLY & request.params.keys())
+            found += [f"params.{name}: the Gemini API does not take it" for name in refused]
+        return found
+
+    def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
+        """POST ``:predictLongRunning``. Google takes no id of ours, so ``replay`` can change nothing here."""
+        path = f"{self._models()}/{quote(request.model, safe='')}:predictLongRunning"
+        try:
+            answer = self._http.submit(path, self._headers(), self._body(request, our_id))
+        except CallFailed as failed:
+            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
+        return _submitted(answer)
+
+    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+        """One call per operation, side by side."""
+        outcomes = self._http.side_by_side(self._check_one, operations)
+        return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
+
+    def cancel(self, operation: Operation) -> CancelOutcome:
+        """Google documents no cancel for these operations."""
+        return CannotCancel("Veo cannot cancel an operation")
+
+    def _check_one(self, operation: Operation) -> CheckOutcome:
+        try:
+            if self._vertex:
+                model, _, _ = operation.name.rpartition("/operations/")
+                path = f"{self._models()}/{quote(model.rpartition('/')[2], safe='')}:fetchPredictOperation"
+                answer = self._http.check("POST", path, self._headers(), {"operationName": operation.name})
+            else:
+                answer = self._http.check("GET", f"/{quote(operation.name)}", self._headers())
+        except CallFailed as failed:
+            return Unreachable(str(failed))
+        return _outcome(answer)
+
+    def _models(self) -> str:
+        return "/publishers/google/models" if self._vertex else "/models"
+
+    def _headers(self) -> dict[str, str]:
+        key = self._account.key()
+        return {"Authorization": f"Bearer {key}"} if self._vertex else {"x-goog-api-key": key}
+
+    def _body(self, request: GenerationRequest, our_id: UUID) -> dict[str, Any]:
+        instance = {name: value for name, value in request.params.items() if name in _INSTANCE}
+        parameters = {name: value for name, value in request.params.items() if name not in _INSTANCE}
+        body: dict[str, Any] = {"instances": [{"prompt": request.prompt, **instance}], "parameters": parameters}
+        if self._vertex:
+            parameters.setdefault("storageUri", self._storage_uri)
+            body["labels"] = {"vidpoll_id": str(our_id)}
+        return body
+
+
+def _dialect(account: Account) -> str:
+    dialect = account.options.get("dialect", "vertex")
+    if dialect not in ("vertex", "gemini"):
+        raise NotConfigured(f"account {account.name}: options.dialect is {dialect!r}; it must be vertex or gemini")
+    return dialect
+
+
+def _submitted(answer: Answer) -> SubmitOutcome:
+    name = answer.object().get("name")
+    if answer.status == 200 and isinstance(name, str) and name:
+        return Submitted(name)
+    code, message = _error(answer)
+    if answer.status == 429:
+        return RateLimited(_pause(answer))
+    if answer.status in (401, 403):
+        return Unauthorized(message)
+    if 400 <= answer.status < 500:
+        return Refused(code, message)
+    return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")
+
+
+def _outcome(answer: Answer) -> CheckOutcome:
+    body = answer.object()
+    if answer.status == 200 and ("name" in body or "done" in body):
+        return _operation(body)
+    _, message = _error(answer)
+    match answer.status:
+        case 429:
+            return RateLimited(_pause(answer))
+        case 401 | 403:
+            return Unauthorized(message)
+        case 404:
+            return NotFound(message)
+        case _:
+            return Unreachable(f"HTTP {answer.status}: {message}")
+
+
+def _operation(body: Mapping[str, Any]) -> CheckOutcome:
+    """A ``google.longrunning.Operation``: running, failed, or done with videos, fewer videos, or none."""
+    if not body.get("done"):
+        return Pending()
+    error = body.get("error")
+    if isinstance(error, dict):
+        code, retryable = _GRPC.get(error.get("code", 0), ("failed", False))
+        return Failed(code, str(error.get("message") or code), retryable)
+    response = body.get("response") if isinstance(body.get("response"), dict) else {}
+    assert isinstance(response, dict)
+    inner = response.get("generateVideoResponse")
+    found = inner if isinstance(inner, dict) else response
+    reasons = tuple(str(reason) for reason in found.get("raiMediaFilteredReasons") or ())
+    videos = _videos(found)
+    if videos:
+        return Ready(videos, notes=reasons)
+    if found.get("raiMediaFilteredCount") or reasons:
+        return Failed("content_filtered", "; ".join(reasons) or "filtered by the provider's safety rules")
+    return Pending(stage="done at the provider, the video is not there yet")
+
+
+def _videos(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """``videos[].gcsUri`` of Vertex, ``generatedSamples[].video.uri`` of the Gemini API."""
+    samples = [sample.get("video") for sample in found.get("generatedSamples") or () if isinstance(sample, dict)]
+    entries = [*(found.get("videos") or ()), *samples]
+    uris = (entry.get("gcsUri") or entry.get("uri") for entry in entries if isinstance(entry, dict))
+    return tuple(str(uri) for uri in uris if uri)
+
+
+def _error(answer: Answer) -> tuple[str, str]:
+    """The code and message of Google's error body; the HTTP status when there is none."""
+    error = answer.object().get("error")
+    if not isinstance(error, dict):
+        return "refused", f"HTTP {answer.status} without a usable body"
+    return str(error.get("status") or "refused").lower(), str(error.get("message") or f"HTTP {answer.status}")
+
+
+def _pause(answer: Answer) -> float | None:
+    """``Retry-After``, else ``google.rpc.RetryInfo`` in the error's details."""
+    seconds = retry_after(answer.headers)
+    details = (answer.object().get("error") or {}).get("details")
+    for detail in details if seconds is None and isinstance(details, list) else ():
+        delay = str(detail.get("retryDelay", "")) if isinstance(detail, dict) else ""
+        if delay.endswith("s"):
+            seconds = retry_after({"retry-after": delay[:-1]})
+    return seconds

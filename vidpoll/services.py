@@ -1,0 +1,59 @@
+"""The one composition root: settings in, everything connected out."""
+
+from dataclasses import dataclass
+
+import redis
+
+from vidpoll import providers
+from vidpoll.accounts import Accounts
+from vidpoll.lanes import Lane, Lanes, Limits
+from vidpoll.providers.base import Provider
+from vidpoll.settings import Settings
+from vidpoll.store import Store, connect
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the lifecycle works with. Safe to share between threads; build it after a fork, not before."""
+
+    store: Store
+    lanes: Lanes
+    providers: dict[str, Provider]
+    accounts: Accounts
+    lease_s: float
+
+    def limits(self, lane: Lane) -> Limits:
+        """What a lane may grant: its account's rates, and its provider's batch size."""
+        account = self.accounts[lane.account]
+        if lane.verb == "submit":
+            return Limits(account.submit_rate, account.submit_burst, max_in_flight=account.max_in_flight)
+        batch = self.providers[lane.account].capabilities.check_batch
+        return Limits(account.status_rate, account.status_burst, batch=batch)
+
+
+def build(settings: Settings) -> Services:
+    """Connect everything ``settings`` names; nothing is contacted before it is used.
+
+    Raises:
+        NotConfigured: a URL or the providers file is missing or wrong.
+    """
+    return Services(
+        store=build_store(settings),
+        lanes=build_lanes(settings),
+        providers=providers.build(settings.accounts),
+        accounts=settings.accounts,
+        lease_s=settings.lease_s,
+    )
+
+
+def build_store(settings: Settings) -> Store:
+    """The store alone, for whoever only reads."""
+    return Store(connect(settings.need("database_url"), pool_size=settings.worker_threads + 2))
+
+
+def build_lanes(settings: Settings) -> Lanes:
+    """The lanes alone."""
+    client = redis.Redis.from_url(
+        settings.need("redis_url"), socket_timeout=5, socket_connect_timeout=5, health_check_interval=30
+    )
+    return Lanes(client)

@@ -1,0 +1,106 @@
+"""Runware as its documents describe it: POST an array of tasks, get ``{"data": […], "errors": […]}``."""
+
+from typing import Any
+
+from vidpoll.simulator.wire import CUT, Call, Reply, broken, retry_later
+from vidpoll.simulator.world import Job, Verb, World
+
+
+def answer(world: World, call: Call) -> Reply:
+    """Answer one POST."""
+    tasks = call.json()
+    if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
+        return _refusal(400, "invalidJSON", "The body must be an array of task objects.")
+    verb: Verb = "submit" if any(task.get("taskType") == "videoInference" for task in tasks) else "status"
+    key = call.headers.get("authorization", "").removeprefix("Bearer ")
+    if not key:
+        return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey", taskType="authentication")
+    if not world.arrives(key, verb):
+        return _refusal(429, "rateLimitExceeded", "Too many requests.", headers=retry_later(world))
+    return broken(world, verb) or (_submit(world, key, tasks) if verb == "submit" else _status(world, key, tasks))
+
+
+def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
+    if world.strikes("submit_500"):
+        return _refusal(500, "internalError", "Internal server error.")
+    data, errors = [], []
+    for task in tasks:
+        problem = _problem(world, key, task)
+        if problem:
+            errors.append(problem)
+            continue
+        task_uuid = task["taskUUID"]
+        world.accept(
+            key,
+            task["model"],
+            samples=task.get("numberResults", 1),
+            reference=task_uuid,
+            name=task_uuid,
+            seed=task.get("seed"),
+        )
+        data.append({"taskType": "videoInference", "taskUUID": task_uuid})
+    if world.strikes("submit_cut_after"):
+        return CUT
+    return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
+
+
+def _problem(world: World, key: str, task: dict[str, Any]) -> dict[str, Any] | None:
+    task_uuid = task.get("taskUUID")
+    common = {"taskUUID": task_uuid, "taskType": "videoInference"}
+    for name in ("taskUUID", "model", "positivePrompt"):
+        if not isinstance(task.get(name), str) or not task[name]:
+            return {"code": "missingParameter", "message": f"{name} is required.", "parameter": name, **common}
+    if task.get("deliveryMethod") != "async":
+        return {
+            "code": "invalidDeliveryMethod",
+            "message": "Video needs deliveryMethod async.",
+            "parameter": ["deliveryMethod"],
+            **common,
+        }
+    if world.job(key, str(task_uuid)):
+        return {
+            "code": "conflictTaskUUID",
+            "message": "This taskUUID was already used.",
+            "parameter": "taskUUID",
+            **common,
+        }
+    return None
+
+
+def _status(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
+    if world.strikes("status_unauthorized"):
+        return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey")
+    if world.strikes("status_500"):
+        return _refusal(503, "serviceUnavailable", "Try again later.")
+    data: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for task in tasks:
+        job = world.job(key, str(task.get("taskUUID")))
+        if job and not world.strikes("status_not_found"):
+            _describe(job, data, errors)
+    return Reply(200, {"data": data, "errors": errors} if errors else {"data": data})
+
+
+def _describe(job: Job, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
+    common = {"taskType": "videoInference", "taskUUID": job.name}
+    if not job.done:
+        data.append({**common, "status": "processing", "progress": job.progress})
+        return
+    filtered = {"ready": 0, "partial": 1, "filtered": job.samples, "failed": job.samples}[job.outcome]
+    for number in range(job.samples - filtered):
+        video = f"{job.name[:-2]}{number:02d}"
+        data.append({
+            **common, "status": "success", "videoUUID": video,
+            "videoURL": f"https://vm.runware.ai/video/ws/5/vi/{video}.mp4",
+            "cost": 0.18, "seed": job.seed + number, "NSFWContent": False,
+        })  # fmt: skip
+    for _ in range(filtered):
+        code = "timeoutProvider" if job.outcome == "failed" else "providerContentPolicyViolation"
+        message = (
+            "The provider did not answer in time." if job.outcome == "failed" else "The result broke a content rule."
+        )
+        errors.append({"code": code, "status": "error", "message": message, **common})
+
+
+def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: str) -> Reply:
+    return Reply(status, {"errors": [{"code": code, "message": message, **more}]}, headers or {})

@@ -1,0 +1,150 @@
+"""The simulator's HTTP server. The standard library's, because faults need the bare socket."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Final, Self
+
+from vidpoll.simulator import runware, veo
+from vidpoll.simulator.wire import Call, Reply
+from vidpoll.simulator.world import World
+
+_VENDORS: Final[dict[str, Callable[[World, Call], Reply]]] = {
+    "/runware/v1": runware.answer,
+    "/vertex/v1": lambda world, call: veo.answer(world, call, "vertex"),
+    "/gemini/v1beta": lambda world, call: veo.answer(world, call, "gemini"),
+}
+
+
+class Simulator:
+    """A simulator in this process, on a loopback port of its own; for tests.
+
+    Example:
+        >>> with Simulator(World()) as simulator:        # doctest: +SKIP
+        ...     requests.get(f"{simulator.url}/_sim/report").json()
+    """
+
+    def __init__(self, world: World, port: int = 0) -> None:
+        self.world = world
+        self._server = _Server(world, port)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def serve(world: World, port: int, *, started: Callable[[str], None]) -> None:
+    """Serve on a loopback port until interrupted; ``started`` is told the URL."""
+    with _Server(world, port) as server:
+        started(f"http://127.0.0.1:{server.server_port}")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, world: World, port: int) -> None:
+        self.world = world
+        super().__init__(("127.0.0.1", port), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # buffered, so that an answer leaves in one piece
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """No line per request."""
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self._reply(self.path.partition("?")[0], headers, body))
+
+    def _reply(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
+        world = self.server.world
+        if path.startswith("/_sim/"):
+            return _control(world, Call(self.command, path.removeprefix("/_sim/"), headers, body))
+        if world.faults.delay_s:
+            time.sleep(world.faults.delay_s)
+        for base, vendor in _VENDORS.items():
+            if path == base or path.startswith(base + "/"):
+                return vendor(world, Call(self.command, path.removeprefix(base), headers, body))
+        return Reply(404, {"error": f"the simulator has no {path}; it has {', '.join(_VENDORS)} and /_sim/…"})
+
+    def _send(self, reply: Reply) -> None:
+        if reply.cut:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        data = reply.html.encode() if reply.html else json.dumps(reply.body).encode()
+        self.send_response_only(reply.status)
+        self.send_header("Content-Type", "text/html" if reply.html else "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _control(world: World, call: Call) -> Reply:
+    """The ``/_sim/`` side: look into the ledger, set what happens next."""
+    match call.method, call.path:
+        case "GET", "report":
+            return Reply(200, world.report())
+        case "GET", "jobs":
+            return Reply(200, world.jobs())
+        case "GET", "faults":
+            return Reply(200, asdict(world.faults))
+        case "POST", "faults":
+            return _changed(call, world.faults.change, lambda: asdict(world.faults))
+        case "POST", "durations":
+            return _changed(call, lambda changes: _set_durations(world, changes), lambda: asdict(world.durations))
+        case "POST", "reset":
+            world.reset()
+            return Reply(200, world.report())
+        case _:
+            return Reply(404, {"error": f"no {call.method} /_sim/{call.path}"})
+
+
+def _changed(call: Call, change: Callable[[dict[str, Any]], None], state: Callable[[], dict[str, Any]]) -> Reply:
+    changes = call.json()
+    if not isinstance(changes, dict):
+        return Reply(400, {"error": "send a JSON object"})
+    try:
+        change(changes)
+    except ValueError as error:
+        return Reply(400, {"error": str(error)})
+    return Reply(200, state())
+
+
+def _set_durations(world: World, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        if name not in asdict(world.durations):
+            raise ValueError(f"no {name!r}; there are {', '.join(asdict(world.durations))}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ValueError(f"{name}: must be a number from 0 up, not {value!r}")
+        setattr(world.durations, name, float(value))

@@ -1,0 +1,76 @@
+"""The connection pool to Postgres, and the edge where its errors become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from vidpoll.errors import NotConfigured, StoreUnavailable
+
+#: Seconds a statement may run before Postgres ends it, and seconds to wait for a free connection.
+STATEMENT_TIMEOUT_S = 15
+POOL_TIMEOUT_S = 10
+
+
+def connect(database_url: str, *, pool_size: int = 5) -> Engine:
+    """A pool of ``pool_size`` connections; nothing is connected before the first statement.
+
+    Every statement commits by itself: each transition of the store is one statement, so it is one transaction too.
+
+    Raises:
+        NotConfigured: the URL is not one of Postgres.
+
+    Example:
+        >>> connect("postgresql://postgres@127.0.0.1:5432/vidpoll").dialect.driver
+        'psycopg'
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise NotConfigured(
+            "the database URL cannot be read; write postgresql://user:password@host:port/name"
+        ) from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise NotConfigured(f"the database must be Postgres, the URL says {url.get_backend_name()!r}")
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "vidpoll",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}",
+        },
+    )
+
+
+class EngineBound:
+    """Base of the store's parts: what they share is the pool."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[sqlalchemy.Connection]:
+    """A connection of the pool; a Postgres that does not answer raises StoreUnavailable."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (OperationalError, InterfaceError, TimeoutError) as error:
+        raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
