@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-T      ?= tests
+T      ?= tests vidpoll
 
 .DEFAULT_GOAL := help
 

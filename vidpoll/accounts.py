@@ -171,14 +171,20 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ) -> Accoun
         tables = tomllib.loads(_substituted(text, path, environ))
     except tomllib.TOMLDecodeError as error:
         raise NotConfigured(f"{path} is not valid TOML: {error}") from None
-    named = {name: {"name": name, **table} for name, table in tables.pop("accounts", {}).items()}
     try:
-        return Accounts.model_validate({**tables, "accounts": named})
+        return Accounts.model_validate({**tables, "accounts": _with_names(tables.get("accounts"))})
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
         )
         raise NotConfigured(f"{path}: {found}") from None
+
+
+def _with_names(accounts: object) -> object:
+    """Tell every account its own name; what is no table is left for the check to refuse."""
+    if not isinstance(accounts, dict):
+        return accounts
+    return {name: {"name": name, **table} if isinstance(table, dict) else table for name, table in accounts.items()}
 
 
 def _substituted(text: str, path: Path, environ: Mapping[str, str]) -> str:

@@ -239,6 +239,10 @@ class Generation:
         """Whether ``moment`` has passed on the database's clock."""
         return moment is not None and self.read_at > moment
 
+    def seconds_until(self, moment: datetime | None) -> float:
+        """Seconds until ``moment`` on the database's clock, 0 when it has passed; endless when there is none."""
+        return max(0.0, (moment - self.read_at).total_seconds()) if moment else float("inf")
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the column names, for ``--json`` and other machines."""
         return {name: _plain(getattr(self, name)) for name in self.__slots__ if name != "read_at"}

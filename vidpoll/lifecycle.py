@@ -218,6 +218,7 @@ class Lifecycle:
         overdue = generation.past(generation.expected_at)
         seen_before = (generation.progress, generation.stage, generation.overdue)
         countdown = account.policy(generation.model).schedule.countdown(generation.checks + 1)
+        countdown = min(countdown, generation.seconds_until(generation.deadline_at))
         return Checked(
             generation.id, countdown, now, stage, overdue, failed=False, changed=(now, stage, overdue) != seen_before
         )
@@ -225,6 +226,7 @@ class Lifecycle:
     def _no_answer(self, generation: Generation, reason: str, countdown: float) -> Checked:
         """A look that said nothing about the generation: it is tried again, and counts as no check."""
         overdue = generation.past(generation.expected_at)
+        countdown = min(countdown, generation.seconds_until(generation.deadline_at))
         changed = (reason, overdue) != (generation.stage, generation.overdue)
         return Checked(generation.id, countdown, generation.progress, reason, overdue, failed=True, changed=changed)
 

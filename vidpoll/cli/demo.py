@@ -152,10 +152,11 @@ class _Pace:
 def _line(generations: Sequence[Generation], report: dict[str, Any], pace: _Pace) -> str:
     counts = ((status, sum(one.status is status for one in generations)) for status in Status)
     told = "  ".join(f"[{STYLES[status]}]{status} {count}[/]" for status, count in counts if count)
-    keys = [name for name in report["by_key"] if name.endswith(":status")]
+    accounts = sum(name.endswith(":status") for name in report["by_key"])
+    rate, most, refused = pace.rate(report["status_calls"]), report["max_calls_in_any_second"], report["refused_429"]
     return (
-        f"{told}  │  {pace.rate(report['status_calls']):.0f} status calls/s on {len(keys)} accounts, at most "
-        f"{report['max_calls_in_any_second']} in a second on one (of {STATUS_LIMIT})  │  429s {report['refused_429']}"
+        f"{told}  │  {rate:.0f} status calls/s on {accounts} accounts, at most {most} in any second on one "
+        f"(of {STATUS_LIMIT})  │  {refused} 429s"
     )
 
 

@@ -57,8 +57,8 @@ class Reading(EngineBound):
         """How many generations stand in each status."""
         query = select(generations.c.status, func.count()).group_by(generations.c.status)
         with answering(self._engine) as connection:
-            found: dict[str, int] = dict(connection.execute(query).tuples().all())
-        return {status: int(found.get(status, 0)) for status in Status}
+            found = {str(row[0]): int(row[1]) for row in connection.execute(query)}
+        return {status: found.get(status, 0) for status in Status}
 
     def events(self, id: UUID) -> list[dict[str, Any]]:
         """The generation's history, oldest first."""

@@ -38,7 +38,7 @@ class Stuck(EngineBound):
         """How many generations of each account stand in ``status``; those not pinned yet are not counted."""
         query = select(_ROW.account, func.count()).where(_ROW.status == status, _ROW.account.is_not(None))
         with answering(self._engine) as connection:
-            found = connection.execute(query.group_by(_ROW.account)).tuples()
+            found = connection.execute(query.group_by(_ROW.account))
             return {str(account): int(count) for account, count in found}
 
     def unpinned(self) -> Iterator[list[Waiting]]:
@@ -62,7 +62,7 @@ class Stuck(EngineBound):
             _ROW.status == Status.SUBMITTING, _ROW.updated_at < func.now() - _seconds(older_than_s)
         )
         with answering(self._engine) as connection:
-            return [(id, account) for id, account in connection.execute(query).tuples()]
+            return [(id, account) for id, account in connection.execute(query)]
 
     def _pages(self, where: ColumnElement[bool]) -> Iterator[list[Waiting]]:
         last: UUID | None = None

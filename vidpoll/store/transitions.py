@@ -182,7 +182,8 @@ class Transitions(EngineBound):
     def _write(self, moved: Any, kind: str, data: Mapping[str, Any]) -> bool:
         cte = moved.returning(_ROW.id, _ROW.version, _ROW.status).cte("moved")
         with answering(self._engine) as connection:
-            return bool(connection.execute(self._event(cte, kind, data)).rowcount)
+            written = connection.execute(self._event(cte, kind, data).returning(generation_events.c.id))
+            return written.one_or_none() is not None
 
     @staticmethod
     def _event(moved: Any, kind: str, data: Mapping[str, Any]) -> Any:

@@ -1,0 +1,117 @@
+"""Real servers for the tests, started once; a database of its own for every test that wants one."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from tests import providers_file
+from vidpoll.devstack.servers import postgres_server, redis_server
+from vidpoll.generation import GenerationRequest
+from vidpoll.lifecycle import Lifecycle
+from vidpoll.services import Services, build
+from vidpoll.settings import Settings
+from vidpoll.simulator import Durations, Simulator, World
+from vidpoll.store import Store, connect
+from vidpoll.store.migrating import upgrade
+
+for name in [name for name in os.environ if name.startswith("VIDPOLL_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    child, url = redis_server(_server_folder(tmp_path_factory))
+    yield url
+    child.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Postgres whose database `vidpoll` has the tables; tests copy it."""
+    child, url = postgres_server(_server_folder(tmp_path_factory))
+    engine = connect(url)
+    upgrade(engine)
+    engine.dispose()
+    yield url
+    child.stop()
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    server, name = postgres_url.rpartition("/")[0], f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE vidpoll")
+        yield f"{server}/{name}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    engine = connect(database_url)
+    yield Store(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def world() -> World:
+    """Simulated vendors whose jobs are done at once."""
+    return World(Durations(median_s=1e-6, sigma=0, fixed_s=0), seed=7)
+
+
+@pytest.fixture
+def simulator(world: World) -> Iterator[Simulator]:
+    with Simulator(world) as running:
+        yield running
+
+
+@pytest.fixture
+def services(
+    database_url: str, redis_url: str, redis_client: "redis.Redis", simulator: Simulator, tmp_path: Path
+) -> Iterator[Services]:
+    """Everything connected: real Redis, real Postgres, the simulator over HTTP."""
+    settings = Settings(
+        redis_url=redis_url, database_url=database_url, providers_file=providers_file.write(tmp_path, simulator.url)
+    )
+    built = build(settings)
+    yield built
+    built.store._engine.dispose()
+
+
+@pytest.fixture
+def lifecycle(services: Services) -> Lifecycle:
+    return Lifecycle(services)
+
+
+@pytest.fixture
+def make_request() -> Callable[..., GenerationRequest]:
+    def make(**changes: Any) -> GenerationRequest:
+        fields = {
+            "provider": "veo",
+            "model": "veo-fast",
+            "prompt": "a lion at dawn",
+            "owner": "alice",
+            "id": uuid.uuid4(),
+        }
+        return GenerationRequest.checked({**fields, **changes})
+
+    return make
+
+
+def _server_folder(factory: pytest.TempPathFactory) -> Path:
+    folder = factory.mktemp("server")
+    (folder / "logs").mkdir()
+    return folder

@@ -1,0 +1,520 @@
+"""The verbs on real parts: Redis, Postgres, and the simulator over HTTP. No worker: the test hands out the grants."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy import event
+
+from tests import providers_file
+from tests.waiting import until
+from vidpoll.accounts import load_accounts
+from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest
+from vidpoll.generation import Generation, GenerationRequest, Status
+from vidpoll.lanes import Lane
+from vidpoll.lifecycle import STALE_GRANT_S, Lifecycle
+from vidpoll.restore import restore_stuck
+from vidpoll.services import Services
+from vidpoll.simulator import World
+
+Make = Callable[..., GenerationRequest]
+RUNWARE = {"provider": "runware", "model": "google:3@3"}
+
+
+class Driver:
+    """Plays dispatcher and worker: claims what a lane hands out and calls the verb for it."""
+
+    def __init__(self, services: Services, lifecycle: Lifecycle, database_url: str) -> None:
+        self.services, self.lifecycle, self._database_url = services, lifecycle, database_url
+
+    def claim(self, lane: Lane) -> tuple[list[uuid.UUID], int]:
+        claim = self.services.lanes.claim(lane, self.services.limits(lane), want=100, lease_s=30)
+        return claim.ids, claim.granted_at_us
+
+    def submit(self, account: str = "vertex") -> None:
+        ids, at = self.claim(Lane(account, "submit"))
+        self.lifecycle.submit(account, ids, at)
+
+    def check(self, account: str = "vertex") -> None:
+        """Check everything the account watches, now."""
+        lane = Lane(account, "status")
+        for page in self.services.store.being_watched(account):
+            self.services.lanes.schedule(lane, {one.id: 0.0 for one in page})
+        ids, at = self.claim(lane)
+        self.lifecycle.check(account, ids, at)
+
+    def accepted(self, request: GenerationRequest) -> uuid.UUID:
+        return self.lifecycle.accept(request).id
+
+    def submitted(self, request: GenerationRequest, account: str = "vertex") -> uuid.UUID:
+        id = self.accepted(request)
+        self.submit(account)
+        return id
+
+    def get(self, id: uuid.UUID) -> Generation:
+        return self.services.store.get(id)
+
+    def waits_in(self, lane: Lane, id: uuid.UUID) -> bool:
+        client = self.services.lanes._redis
+        return client.zscore(lane.key("due"), id.hex) is not None
+
+    def sql(self, statement: str, *values: object) -> None:
+        with psycopg.connect(self._database_url) as connection:
+            connection.execute(statement, values)
+
+
+@pytest.fixture
+def driver(services: Services, lifecycle: Lifecycle, database_url: str) -> Driver:
+    return Driver(services, lifecycle, database_url)
+
+
+# -- the straight way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "account"),
+    [(RUNWARE, "runware"), ({}, "vertex"), ({"model": "veo-preview"}, "gemini")],
+)
+def test_a_request_becomes_a_video_in_postgres(
+    driver: Driver, make_request: Make, world: World, target: dict, account: str
+):
+    id = driver.submitted(make_request(**target), account)
+    assert driver.get(id).status is Status.PROCESSING
+
+    driver.check(account)
+
+    done = driver.get(id)
+    assert (done.status, done.progress, done.account) == (Status.COMPLETED, 100, account)
+    assert done.video_url
+    assert done.result
+    assert done.result["videos"][0] == done.video_url
+    assert world.report()["charged"] == 1
+    assert not driver.waits_in(Lane(account, "status"), id)
+
+
+def test_a_check_that_finds_nothing_new_puts_it_back_with_a_countdown(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request())
+
+    driver.check()
+    driver.check()
+
+    waiting = driver.get(id)
+    assert (waiting.status, waiting.checks, waiting.failures) == (Status.PROCESSING, 2, 0)
+    assert driver.waits_in(Lane("vertex", "status"), id)
+    assert driver.claim(Lane("vertex", "status"))[0] == []
+
+
+def test_progress_of_the_provider_is_stored(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 1
+    id = driver.submitted(make_request(**RUNWARE), "runware")
+
+    driver.check("runware")
+
+    assert driver.get(id).stage == "processing"
+    assert 0 <= driver.get(id).progress < 100
+
+
+def test_many_of_one_account_are_checked_in_one_batch_call(driver: Driver, make_request: Make, world: World):
+    ids = [driver.accepted(make_request(**RUNWARE)) for _ in range(15)]
+    driver.submit("runware")
+
+    driver.check("runware")
+
+    assert {driver.get(id).status for id in ids} == {Status.COMPLETED}
+    assert world.report()["status_calls"] == 1
+
+
+# -- never twice ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_message_twice_is_one_generation_and_one_charge(driver: Driver, make_request: Make, world: World):
+    request = make_request()
+    first, second = driver.accepted(request), driver.accepted(request)
+    driver.submit()
+    driver.accepted(request)
+    driver.submit()
+
+    assert first == second
+    assert world.report()["submit_calls"] == 1
+
+
+def test_two_workers_with_the_same_grant_make_one_paid_call(driver: Driver, make_request: Make, world: World):
+    id = driver.accepted(make_request())
+    ids, at = driver.claim(Lane("vertex", "submit"))
+
+    driver.lifecycle.submit("vertex", ids, at)
+    driver.lifecycle.submit("vertex", ids, at)
+
+    assert world.report()["charged"] == 1
+    assert driver.get(id).submit_attempts == 1
+
+
+def test_a_submit_nobody_can_tell_of_is_unknown_and_not_sent_again(driver: Driver, make_request: Make, world: World):
+    world.faults.submit_cut_after = 1
+    id = driver.submitted(make_request())
+
+    world.faults.submit_cut_after = 0
+    driver.submit()
+
+    unknown = driver.get(id)
+    assert (unknown.status, unknown.error["code"]) == (Status.UNKNOWN, "unknown_outcome")
+    assert world.report()["charged"] == 1
+
+
+def test_a_submit_under_our_own_id_is_sent_again_and_charged_once(driver: Driver, make_request: Make, world: World):
+    world.faults.submit_cut_after = 1
+    id = driver.submitted(make_request(**RUNWARE), "runware")
+    assert driver.get(id).status is Status.PENDING
+
+    world.faults.submit_cut_after = 0
+    driver.services.lanes.schedule(Lane("runware", "submit"), {id: 0.0})
+    driver.submit("runware")
+    driver.check("runware")
+
+    assert driver.get(id).status is Status.COMPLETED
+    assert (world.report()["charged"], world.report()["duplicate_charges"]) == (1, 0)
+
+
+def test_a_429_on_submit_pauses_the_lane_and_the_generation_waits(driver: Driver, make_request: Make, world: World):
+    world.faults.submit_429, world.faults.retry_after = 1, "40"
+    id = driver.submitted(make_request())
+
+    assert (driver.get(id).status, driver.get(id).failures) == (Status.PENDING, 0)
+    assert driver.services.lanes.view(Lane("vertex", "submit"))["paused_s"] == pytest.approx(40, abs=2)
+    assert driver.services.lanes.view(Lane("gemini", "submit"))["paused_s"] == 0
+
+
+def test_a_refused_request_fails_with_the_providers_words(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request(params={"durationSeconds": 99}))
+
+    failed = driver.get(id)
+    assert (failed.status, failed.error) == (
+        Status.FAILED, {"code": "invalid_argument", "message": "durationSeconds is out of bound.", "retryable": False},
+    )  # fmt: skip
+    assert world.report()["charged"] == 0
+
+
+def test_a_stale_grant_is_given_back_and_not_used(driver: Driver, make_request: Make, world: World):
+    id = driver.accepted(make_request())
+    ids, at = driver.claim(Lane("vertex", "submit"))
+
+    driver.lifecycle.submit("vertex", ids, at - round((STALE_GRANT_S + 0.5) * 1e6))
+    assert (driver.get(id).status, world.report()["submit_calls"]) == (Status.PENDING, 0)
+
+    driver.submit()
+    driver.services.lanes.schedule(Lane("vertex", "status"), {id: 0.0})
+    ids, at = driver.claim(Lane("vertex", "status"))
+    driver.lifecycle.check("vertex", ids, at - round((STALE_GRANT_S + 0.5) * 1e6))
+    assert world.report()["status_calls"] == 0
+    assert driver.claim(Lane("vertex", "status"))[0] == [id]
+
+
+# -- checks that say nothing -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_html", "status_not_found"])
+def test_a_check_without_an_answer_is_a_failure_and_no_end(
+    driver: Driver, make_request: Make, world: World, fault: str
+):
+    id = driver.submitted(make_request())
+    setattr(world.faults, fault, 1)
+    driver.check()
+    driver.check()
+    seen = driver.get(id)
+    assert (seen.status, seen.checks, seen.failures) == (Status.PROCESSING, 0, 2)
+
+    setattr(world.faults, fault, 0)
+    driver.check()
+    assert driver.get(id).status is Status.COMPLETED
+
+
+def test_a_429_on_a_check_pauses_the_whole_lane(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request())
+    world.faults.status_429, world.faults.retry_after = 1, "25"
+    driver.check()
+
+    assert driver.services.lanes.view(Lane("vertex", "status"))["paused_s"] == pytest.approx(25, abs=2)
+    assert driver.get(id).status is Status.PROCESSING
+
+
+def test_a_refused_key_rests_the_account_and_fails_nothing(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request())
+    world.faults.status_unauthorized = 1
+    driver.check()
+
+    assert driver.get(id).status is Status.PROCESSING
+    assert "key is refused" in str(driver.get(id).stage)
+    assert driver.services.lanes.view(Lane("vertex", "submit"))["paused_s"] > 0
+
+
+# -- deadlines -------------------------------------------------------------------------------------------------------------
+
+
+def test_past_its_expected_time_it_is_overdue_and_still_watched(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET expected_at = now() - interval '1 s' WHERE id = %s", id)
+
+    driver.check()
+
+    assert (driver.get(id).status, driver.get(id).overdue) == (Status.PROCESSING, True)
+
+
+def test_past_its_deadline_it_times_out_and_says_after_how_long(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+
+    failed = driver.get(id)
+    assert (failed.status, failed.error["code"], failed.error["retryable"]) == (Status.FAILED, "timed_out", True)
+    assert failed.error["message"].startswith("no video after 0 s, 1 checks")
+    assert not driver.waits_in(Lane("vertex", "status"), id)
+
+
+def test_a_video_that_is_ready_at_its_deadline_is_not_thrown_away(driver: Driver, make_request: Make):
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+
+    assert driver.get(id).status is Status.COMPLETED
+
+
+def test_the_last_look_is_at_the_deadline_however_long_the_schedule_would_wait(
+    driver: Driver, make_request: Make, world: World
+):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request(timeout_s=0.1))
+    driver.check()
+
+    row = driver.get(id)
+    assert row.next_check_at <= row.deadline_at + timedelta(seconds=0.2)
+
+
+def test_a_refresh_of_a_timed_out_generation_finds_its_late_video(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 0.5
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+    assert driver.get(id).status is Status.FAILED
+
+    def refreshed() -> bool:
+        driver.lifecycle.refresh(id)
+        ids, at = driver.claim(Lane("vertex", "status"))
+        driver.lifecycle.check("vertex", ids, at)
+        return driver.get(id).status is Status.COMPLETED
+
+    until(refreshed, within_s=10)
+    assert driver.get(id).result["late"] is True
+
+
+# -- cancel, refresh -------------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_while_it_waits_ends_it_without_a_call(driver: Driver, make_request: Make, world: World):
+    id = driver.accepted(make_request())
+    driver.lifecycle.cancel(id)
+    driver.submit()
+
+    assert driver.get(id).status is Status.CANCELLED
+    assert world.report()["submit_calls"] == 0
+    assert not driver.waits_in(Lane("vertex", "submit"), id)
+
+
+def test_a_cancel_the_provider_cannot_make_leaves_it_watched(driver: Driver, make_request: Make):
+    id = driver.submitted(make_request())
+    driver.lifecycle.cancel(id)
+
+    assert driver.get(id).status is Status.PROCESSING
+    assert "cannot cancel" in str(driver.get(id).stage)
+    driver.check()
+    assert driver.get(id).status is Status.COMPLETED
+
+
+def test_a_cancel_of_something_final_changes_nothing(driver: Driver, make_request: Make):
+    id = driver.submitted(make_request())
+    driver.check()
+    driver.lifecycle.cancel(id)
+
+    assert (driver.get(id).status, driver.get(id).cancel_requested_at) == (Status.COMPLETED, None)
+
+
+def test_a_refresh_overtakes_what_waits(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    ids = [driver.submitted(make_request()) for _ in range(3)]
+    for id in ids:
+        driver.services.lanes.schedule(Lane("vertex", "status"), {id: 0.0})
+
+    driver.lifecycle.refresh(ids[2])
+
+    assert driver.claim(Lane("vertex", "status"))[0][0] == ids[2]
+
+
+@pytest.mark.parametrize("verb", ["cancel", "refresh"])
+def test_a_verb_about_no_generation_says_so(driver: Driver, verb: str):
+    with pytest.raises(GenerationNotFound):
+        getattr(driver.lifecycle, verb)(uuid.uuid4())
+
+
+# -- bad input -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"provider": "sora"}, "provider"),
+        ({"model": "none"}, "model"),
+        ({"account": "none"}, "account"),
+        ({"params": {"labels": {}}}, "labels"),
+    ],
+)
+def test_what_nobody_can_make_is_refused_and_leaves_no_row(driver: Driver, make_request: Make, change: dict, said: str):
+    request = make_request(**change)
+    with pytest.raises(InvalidRequest, match=said):
+        driver.lifecycle.accept(request)
+
+    assert driver.services.store.find([request.id]) == []
+
+
+def test_a_row_its_sender_made_first_fails_with_the_reason(driver: Driver, make_request: Make):
+    request = make_request(model="none")
+    driver.services.store.accept(request)
+
+    with pytest.raises(InvalidRequest):
+        driver.lifecycle.accept(request)
+
+    assert driver.get(request.id).error["code"] == "unknown_target"
+
+
+def test_another_request_under_a_used_id_changes_nothing(driver: Driver, make_request: Make):
+    id = driver.submitted(make_request())
+    with pytest.raises(IdempotencyConflict):
+        driver.lifecycle.accept(make_request(id=id, prompt="other"))
+
+    driver.check()
+    assert driver.get(id).status is Status.COMPLETED
+
+
+# -- restore ---------------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_flush_everything_is_back_in_its_lane(
+    driver: Driver, make_request: Make, world: World, redis_client: "redis.Redis"
+):
+    world.durations.median_s = 60
+    watched = [driver.accepted(make_request(**RUNWARE)) for _ in range(5)]
+    driver.submit("runware")
+    waiting = [driver.accepted(make_request()) for _ in range(5)]
+    redis_client.flushall()
+
+    restored = restore_stuck(driver.services, driver.lifecycle)
+
+    assert restored == {"submitting": 0, "unpinned": 0, "pending": 5, "processing": 5}
+    assert all(driver.waits_in(Lane("runware", "status"), id) for id in watched)
+    assert all(driver.waits_in(Lane("vertex", "submit"), id) for id in waiting)
+    assert driver.services.lanes.view(Lane("runware", "submit"))["in_flight"] == 5
+
+
+def test_restoring_again_changes_nothing(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    driver.submitted(make_request())
+    driver.accepted(make_request())
+
+    for _ in range(2):
+        assert set(restore_stuck(driver.services, driver.lifecycle).values()) == {0}
+
+
+def test_an_overdue_row_missing_from_a_full_lane_is_found(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request())
+    driver.services.lanes.settle(Lane("vertex", "status"), [id])
+    driver.services.lanes.schedule(Lane("vertex", "status"), {uuid.uuid4(): 60.0})
+    assert restore_stuck(driver.services, driver.lifecycle)["processing"] == 0
+
+    driver.sql("UPDATE generations SET next_check_at = now() - interval '1 hour' WHERE id = %s", id)
+
+    assert restore_stuck(driver.services, driver.lifecycle)["processing"] == 1
+
+
+def test_a_row_whose_message_was_lost_is_taken_up(driver: Driver, make_request: Make):
+    good, bad = make_request(), make_request(model="none")
+    driver.services.store.accept_many([(good, None), (bad, None)])
+
+    assert restore_stuck(driver.services, driver.lifecycle)["unpinned"] == 1
+    driver.submit()
+    driver.check()
+    assert driver.get(good.id).status is Status.COMPLETED
+    assert driver.get(bad.id).status is Status.FAILED
+
+
+@pytest.mark.parametrize(("target", "status"), [({}, Status.UNKNOWN), (RUNWARE, Status.PENDING)])
+def test_a_submit_whose_worker_died_is_repeated_only_where_that_is_safe(
+    driver: Driver, make_request: Make, target: dict, status: Status
+):
+    id = driver.accepted(make_request(**target))
+    driver.services.store.submitting(id)
+    assert restore_stuck(driver.services, driver.lifecycle)["submitting"] == 0, "a call may still be under way"
+
+    driver.sql("UPDATE generations SET updated_at = now() - interval '10 min' WHERE id = %s", id)
+    assert restore_stuck(driver.services, driver.lifecycle)["submitting"] == 1
+
+    assert driver.get(id).status is status
+
+
+# -- what a check costs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_check_that_finds_nothing_new_costs_two_statements_and_three_round_trips(
+    driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.durations.median_s = 60
+    id = driver.submitted(make_request())
+    driver.check()
+    driver.services.lanes.schedule(Lane("vertex", "status"), {id: 0.0})
+    statements, trips = [], []
+    event.listen(driver.services.store._engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    send = redis.connection.Connection.send_packed_command
+    monkeypatch.setattr(
+        redis.connection.Connection,
+        "send_packed_command",
+        lambda self, *args, **more: trips.append(args) or send(self, *args, **more),
+    )
+
+    ids, at = driver.claim(Lane("vertex", "status"))
+    driver.lifecycle.check("vertex", ids, at)
+
+    assert ids == [id]
+    assert len(statements) <= 2, statements
+    assert len(trips) + 1 <= 3, "claim and schedule here; publishing the task is the third"
+
+
+def test_ten_checks_of_one_task_cost_two_statements_too(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
+    for _ in range(10):
+        driver.accepted(make_request())
+    driver.submit()
+    driver.check()
+    statements: list[str] = []
+    event.listen(driver.services.store._engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for page in driver.services.store.being_watched("vertex"):
+        driver.services.lanes.schedule(Lane("vertex", "status"), {one.id: 0.0 for one in page})
+    ids, at = driver.claim(Lane("vertex", "status"))
+    statements.clear()
+
+    driver.lifecycle.check("vertex", ids, at)
+
+    assert len(ids) == 10
+    assert len(statements) == 2, statements
+
+
+def test_schedules_are_those_of_the_model(services: Services, tmp_path: Path, simulator):
+    policy = "timeout_s = 77\nexpected_s = 7\nschedule = { first_s = 3, factor = 2, cap_s = 10, jitter = 0 }"
+    accounts = load_accounts(providers_file.write(tmp_path, simulator.url, policy=policy))
+
+    found = accounts["vertex"].policy("veo-fast")
+    assert (found.timeout_s, found.expected_s, found.schedule.countdown(1)) == (77, 7, 6)

@@ -1,0 +1,47 @@
+import json
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from vidpoll.store import connect
+from vidpoll.store.migrating import head, upgrade
+from vidpoll.store.tables import metadata
+
+
+@pytest.fixture
+def empty_url(postgres_url: str):
+    server, name = postgres_url.rpartition("/")[0], "test_empty"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        yield f"{server}/{name}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url: str):
+    engine = connect(empty_url)
+
+    assert upgrade(engine) == head()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        checks = connection.exec_driver_sql("SELECT conname FROM pg_constraint WHERE contype = 'c'").scalars().all()
+    engine.dispose()
+    assert {
+        check.name
+        for table in metadata.tables.values()
+        for check in table.constraints
+        if "CheckC" in type(check).__name__
+    } <= set(checks)
+
+
+def test_upgrading_from_several_processes_at_once_and_again_ends_well(empty_url: str):
+    command = [sys.executable, "-m", "vidpoll", "db", "upgrade", "--json"]
+    environ = {**os.environ, "VIDPOLL_DATABASE_URL": empty_url}
+
+    running = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) for _ in range(3)]
+
+    assert [json.loads(process.communicate(timeout=60)[0]) for process in running] == [{"revision": head()}] * 3

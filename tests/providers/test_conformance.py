@@ -1,0 +1,225 @@
+"""Every adapter against the simulator over HTTP: the same promises, whatever the wire format."""
+
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import providers_file
+from tests.waiting import until
+from vidpoll import providers
+from vidpoll.accounts import load_accounts
+from vidpoll.generation import GenerationRequest
+from vidpoll.providers.base import (
+    Ambiguous,
+    CannotCancel,
+    CheckOutcome,
+    Failed,
+    NotFound,
+    NotSent,
+    Operation,
+    Pending,
+    Provider,
+    RateLimited,
+    Ready,
+    Refused,
+    Submitted,
+    Unauthorized,
+    Unreachable,
+)
+from vidpoll.simulator import Simulator, World
+
+MODELS = {"runware": ("runware", "google:3@3"), "vertex": ("veo", "veo-fast"), "gemini": ("veo", "veo-preview")}
+SAMPLES = {"runware": "numberResults", "vertex": "sampleCount", "gemini": "sampleCount"}
+
+
+@dataclass
+class Subject:
+    """One account's adapter, and the simulator behind it."""
+
+    account: str
+    provider: Provider
+    world: World
+
+    def request(self, **changes: Any) -> GenerationRequest:
+        provider, model = MODELS[self.account]
+        return GenerationRequest(
+            **{"provider": provider, "model": model, "prompt": "a lion", "id": uuid.uuid4(), **changes}
+        )
+
+    def submitted(self, **changes: Any) -> Operation:
+        request = self.request(**changes)
+        outcome = self.provider.submit(request, request.id, replay=False)
+        assert isinstance(outcome, Submitted), outcome
+        return Operation(outcome.operation_name, request.params)
+
+    def check(self, operation: Operation) -> CheckOutcome:
+        return self.provider.check([operation])[operation.name]
+
+
+@pytest.fixture(params=MODELS)
+def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, tmp_path: Path) -> Iterator[Subject]:
+    adapters = providers.build(load_accounts(providers_file.write(tmp_path, simulator.url)))
+    yield Subject(request.param, adapters[request.param], world)
+
+
+def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):
+    operation = subject.submitted()
+
+    assert operation.name
+    assert (subject.world.report()["charged"], subject.world.report()["submit_calls"]) == (1, 1)
+
+
+def test_a_running_operation_is_pending_and_then_ready(subject: Subject):
+    subject.world.durations.median_s = 0.3
+    operation = subject.submitted()
+
+    assert isinstance(subject.check(operation), Pending)
+    ready = until(lambda: isinstance(found := subject.check(operation), Ready) and found)
+    assert len(ready.videos) == 1
+    assert ready.videos[0].startswith(("https://", "gs://"))
+
+
+def test_several_operations_are_told_apart(subject: Subject):
+    operations = [subject.submitted(prompt=f"lion {number}") for number in range(7)]
+
+    outcomes = subject.provider.check(operations)
+
+    assert set(outcomes) == {operation.name for operation in operations}
+    videos = {outcome.videos for outcome in outcomes.values() if isinstance(outcome, Ready)}
+    assert len(videos) == 7
+    assert subject.world.report()["status_calls"] == -(-7 // subject.provider.capabilities.check_batch)
+
+
+def test_all_results_asked_for_come_back(subject: Subject):
+    ready = subject.check(subject.submitted(params={SAMPLES[subject.account]: 3}))
+
+    assert isinstance(ready, Ready)
+    assert len(set(ready.videos)) == 3
+
+
+def test_a_filtered_job_is_a_failure_that_cannot_be_retried(subject: Subject):
+    subject.world.faults.job_filtered = 1
+
+    failed = subject.check(subject.submitted())
+
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.retryable) == ("content_filtered", False)
+    assert failed.message
+
+
+def test_a_partly_filtered_job_is_ready_and_says_what_is_missing(subject: Subject):
+    subject.world.faults.job_partial = 1
+
+    ready = subject.check(subject.submitted(params={SAMPLES[subject.account]: 2}))
+
+    assert isinstance(ready, Ready)
+    assert (len(ready.videos), len(ready.notes)) == (1, 1)
+
+
+def test_a_failed_job_is_a_failure_that_may_be_retried(subject: Subject):
+    subject.world.faults.job_failed = 1
+
+    failed = subject.check(subject.submitted())
+
+    assert isinstance(failed, Failed)
+    assert failed.retryable
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("", None), ("rubbish", None)])
+def test_a_429_carries_how_long_to_wait(subject: Subject, said: str, seconds: float | None):
+    operation = subject.submitted()
+    subject.world.faults.retry_after = said
+    subject.world.faults.submit_429 = subject.world.faults.status_429 = 1
+    request = subject.request()
+
+    assert subject.provider.submit(request, request.id, replay=False) == RateLimited(seconds)
+    assert subject.check(operation) == RateLimited(seconds)
+    assert subject.world.report()["charged"] == 1
+
+
+@pytest.mark.parametrize("fault", ["submit_cut_before", "submit_cut_after", "submit_500"])
+def test_a_submit_without_an_answer_is_ambiguous(subject: Subject, fault: str):
+    setattr(subject.world.faults, fault, 1)
+    request = subject.request()
+
+    assert isinstance(subject.provider.submit(request, request.id, replay=False), Ambiguous)
+    assert subject.world.report()["submit_calls"] == 1, "a submit is never tried again by itself"
+
+
+def test_a_submit_that_finds_nobody_was_not_sent(subject: Subject, tmp_path: Path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = load_accounts(providers_file.write(tmp_path, f"http://127.0.0.1:{unused.getsockname()[1]}"))
+        request = subject.request()
+
+        outcome = providers.build(nobody)[subject.account].submit(request, request.id, replay=False)
+
+    assert isinstance(outcome, NotSent)
+
+
+@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_html"])
+def test_a_check_without_a_usable_answer_says_nothing_of_the_generation(subject: Subject, fault: str):
+    operation = subject.submitted()
+    setattr(subject.world.faults, fault, 1)
+
+    assert isinstance(subject.check(operation), Unreachable)
+
+
+def test_a_refused_key_says_nothing_of_the_generation(subject: Subject):
+    operation = subject.submitted()
+    subject.world.faults.status_unauthorized = 1
+
+    assert isinstance(subject.check(operation), Unauthorized)
+
+
+def test_an_operation_the_provider_does_not_know_is_not_failed(subject: Subject):
+    operation = subject.submitted()
+    subject.world.faults.status_not_found = 1
+
+    assert isinstance(subject.check(operation), NotFound | Pending)
+
+
+def test_a_cancel_the_vendor_does_not_have_is_refused_without_a_call(subject: Subject):
+    operation = subject.submitted()
+
+    assert isinstance(subject.provider.cancel(operation), CannotCancel)
+    assert subject.world.report()["status_calls"] == 0
+
+
+def test_what_the_vendor_refuses_is_refused_with_its_words(subject: Subject):
+    request = subject.request().model_copy(update={"prompt": ""})
+
+    refused = subject.provider.submit(request, request.id, replay=False)
+
+    assert isinstance(refused, Refused)
+    assert "rompt" in refused.message
+
+
+def test_another_accounts_operation_is_not_found(subject: Subject, simulator: Simulator, tmp_path: Path):
+    operation = subject.submitted()
+    text = providers_file.write(tmp_path, simulator.url).read_text().replace("key-", "other-")
+    (tmp_path / "other.toml").write_text(text)
+
+    other = providers.build(load_accounts(tmp_path / "other.toml"))[subject.account]
+
+    assert isinstance(other.check([operation])[operation.name], NotFound | Pending)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "null", "{}", '{"data": 7, "errors": "x"}', '{"data": [7]}', "<html>", '"text"']
+)
+def test_a_nonsense_answer_is_never_an_error_nor_an_end(
+    subject: Subject, body: str, answering: Callable[[str], str], tmp_path: Path
+):
+    adapter = providers.build(load_accounts(providers_file.write(tmp_path, answering(body))))[subject.account]
+    request = subject.request()
+
+    assert isinstance(adapter.submit(request, request.id, replay=False), Ambiguous | Refused)
+    assert isinstance(
+        adapter.check([Operation("a/models/m/operations/o")])["a/models/m/operations/o"], Unreachable | Pending
+    )

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from tests import providers_file
+from vidpoll.accounts import Accounts, load_accounts
+from vidpoll.errors import NotConfigured, UnknownTarget
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Accounts:
+    return load_accounts(providers_file.write(tmp_path, "http://127.0.0.1:1"))
+
+
+def test_a_request_goes_to_the_first_account_that_lists_its_model(accounts: Accounts):
+    assert accounts.route("veo", "veo-preview", None).name == "gemini"
+    assert accounts.route("veo", "veo-fast", "vertex").name == "vertex"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (("sora", "sora-2", None), "there are accounts for runware, veo"),
+        (("veo", "veo-9", None), "it has veo-fast, veo-preview"),
+        (("veo", "veo-fast", "nobody"), "there are runware, vertex, gemini"),
+        (("veo", "veo-fast", "runware"), "belongs to provider 'runware'"),
+        (("veo", "veo-fast", "gemini"), "it has veo-preview"),
+    ],
+)
+def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, target: tuple, said: str):
+    with pytest.raises(UnknownTarget, match=said):
+        accounts.route(*target)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("accounts = 7", "accounts"),
+        ("[accounts.a", "not valid TOML"),
+        ("[accounts.a]\nprovider = 'sora'", "accounts.a.provider"),
+        ("[accounts.a]\nprovider = 'veo'\nbase_url = '${NOWHERE}'", "NOWHERE is not set"),
+        (
+            "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\n[accounts.a.models]",
+            "at least one model",
+        ),
+        ("[accounts.a]\nprovider='veo'\nbase_url='http://x'\n[accounts.a.models.m]", "give either"),
+        ("[accounts.a]\nprovider='veo'\nbase_url='https://x.example'\napi_key='k'\n[accounts.a.models.m]", "loopback"),
+        (
+            "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\nstatus_rate=0\n[accounts.a.models.m]",
+            "status_rate",
+        ),
+    ],
+)
+def test_a_wrong_providers_file_is_refused_with_its_name_and_place(tmp_path: Path, text: str, said: str):
+    path = tmp_path / "providers.toml"
+    path.write_text(text)
+
+    with pytest.raises(NotConfigured, match=said) as refused:
+        load_accounts(path, {})
+    assert str(path) in str(refused.value)
+
+
+def test_a_missing_providers_file_is_named(tmp_path: Path):
+    with pytest.raises(NotConfigured, match="VIDPOLL_PROVIDERS_FILE"):
+        load_accounts(tmp_path / "none.toml")
+
+
+def test_the_key_is_read_from_the_environment_when_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "p.toml"
+    path.write_text(
+        "[accounts.a]\nprovider='runware'\nbase_url='https://x'\napi_key_env='SOME_KEY'\n[accounts.a.models.m]"
+    )
+    account = load_accounts(path)["a"]
+
+    with pytest.raises(NotConfigured, match="SOME_KEY"):
+        account.key()
+    monkeypatch.setenv("SOME_KEY", "secret")
+    assert account.key() == "secret"
+    assert "secret" not in repr(account)
+
+
+def test_a_literal_key_is_not_shown(tmp_path: Path):
+    assert "key-vertex" not in repr(load_accounts(providers_file.write(tmp_path, "http://127.0.0.1:1")))
+
+
+def test_the_shipped_providers_file_is_right_and_keeps_below_the_demo_limits():
+    shipped = Path(__file__).parents[2] / "config" / "providers.toml"
+    accounts = load_accounts(shipped, {"VIDPOLL_SIMULATOR_URL": "http://127.0.0.1:1"})
+
+    assert set(accounts.accounts) == {"runware", "veo", "gemini"}
+    for account in accounts.accounts.values():
+        assert account.status_rate * 1.1 + account.status_burst <= 12
+        assert account.submit_rate * 1.1 + account.submit_burst <= 7

@@ -1,0 +1,286 @@
+"""The lanes' Lua on fakeredis, with a clock that the test moves."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import fakeredis
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidpoll.errors import LanesUnavailable
+from vidpoll.lanes import RECOVERY_S, Lane, Lanes, Limits
+
+LANE = Lane("acme", "status")
+WIDE = Limits(rate=1000, burst=1000)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock)
+    return clock
+
+
+@pytest.fixture
+def lanes(clock: Clock) -> Iterator[Lanes]:
+    yield _fresh()
+
+
+def _fresh() -> Lanes:
+    return Lanes(fakeredis.FakeRedis(server=fakeredis.FakeServer()))
+
+
+def _ids(count: int) -> list[uuid.UUID]:
+    return [uuid.UUID(int=number) for number in range(count)]
+
+
+def _claim(lanes: Lanes, limits: Limits = WIDE, *, want: int = 100, lease_s: float = 30) -> list[uuid.UUID]:
+    return lanes.claim(LANE, limits, want=want, lease_s=lease_s).ids
+
+
+def test_an_id_is_handed_out_when_its_countdown_is_over_and_not_before(lanes: Lanes, clock: Clock):
+    (id,) = _ids(1)
+    lanes.schedule(LANE, {id: 5.0})
+
+    early = lanes.claim(LANE, WIDE, want=10, lease_s=30)
+    clock.now += 5
+
+    assert (early.ids, early.wait_s) == ([], pytest.approx(5, abs=0.01))
+    assert _claim(lanes) == [id]
+
+
+def test_an_id_is_never_in_the_lane_twice(lanes: Lanes):
+    (id,) = _ids(1)
+    for countdown in (9.0, 3.0, 0.0):
+        lanes.schedule(LANE, {id: countdown})
+
+    assert lanes.size(LANE) == 1
+    assert _claim(lanes) == [id]
+
+
+def test_only_absent_leaves_an_id_where_it_is(lanes: Lanes):
+    (id,) = _ids(1)
+    lanes.schedule(LANE, {id: 60.0})
+
+    assert lanes.schedule(LANE, {id: 0.0}, only_absent=True) == 0
+    assert _claim(lanes) == []
+
+
+def test_a_claimed_id_is_due_again_when_its_lease_is_over(lanes: Lanes, clock: Clock):
+    (id,) = _ids(1)
+    lanes.schedule(LANE, {id: 0.0})
+
+    assert _claim(lanes, lease_s=30) == [id]
+    clock.now += 29.9
+    assert _claim(lanes) == []
+    clock.now += 0.2
+    assert _claim(lanes) == [id]
+
+
+def test_a_settled_id_is_gone(lanes: Lanes):
+    one, other = _ids(2)
+    lanes.schedule(LANE, {one: 0.0, other: 0.0})
+
+    lanes.settle(LANE, [one])
+
+    assert _claim(lanes) == [other]
+
+
+def test_ids_leave_in_the_order_they_came_and_urgent_ones_overtake(lanes: Lanes, clock: Clock):
+    first, second, urgent = _ids(3)
+    for id, priority in ((first, 0), (second, 0), (urgent, 9)):
+        lanes.schedule(LANE, {id: 0.0}, priority=priority)
+        clock.now += 0.001
+
+    assert _claim(lanes) == [urgent, first, second]
+
+
+def test_priority_hands_nothing_out_before_its_countdown(lanes: Lanes):
+    lanes.schedule(LANE, {_ids(1)[0]: 5.0}, priority=9)
+
+    assert _claim(lanes) == []
+
+
+def test_no_more_is_claimed_than_wanted(lanes: Lanes):
+    lanes.schedule(LANE, dict.fromkeys(_ids(10), 0.0))
+
+    assert len(_claim(lanes, want=3)) == 3
+    assert len(_claim(lanes, want=0)) == 0
+
+
+def test_the_bucket_grants_its_burst_and_then_its_rate(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=10, burst=3)
+    lanes.schedule(LANE, dict.fromkeys(_ids(50), 0.0))
+
+    assert len(_claim(lanes, limits)) == 3
+    clock.now += 0.09
+    assert len(_claim(lanes, limits)) == 0
+    clock.now += 0.02
+    assert len(_claim(lanes, limits)) == 1
+    clock.now += 60
+    assert len(_claim(lanes, limits)) == 3
+
+
+def test_the_answer_says_when_the_next_token_comes(lanes: Lanes):
+    limits = Limits(rate=10, burst=1)
+    lanes.schedule(LANE, dict.fromkeys(_ids(2), 0.0))
+
+    assert lanes.claim(LANE, limits, want=9, lease_s=30).wait_s == pytest.approx(0.1, abs=0.001)
+
+
+def test_an_empty_lane_has_no_next_time(lanes: Lanes):
+    assert lanes.claim(LANE, WIDE, want=9, lease_s=30).wait_s is None
+
+
+def test_a_batch_call_costs_one_token_however_many_ids_it_carries(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=1, burst=2, batch=20)
+    lanes.schedule(LANE, dict.fromkeys(_ids(100), 0.0))
+
+    assert len(_claim(lanes, limits)) == 40
+    clock.now += 1
+    assert len(_claim(lanes, limits)) == 20
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from([0.5, 3, 7, 10, 100]),
+    burst=st.integers(1, 20),
+    steps=st.lists(st.tuples(st.floats(0, 0.7), st.integers(0, 30)), min_size=5, max_size=60),
+)
+def test_in_no_window_are_more_calls_granted_than_rate_times_window_plus_burst(rate: float, burst: int, steps: list):
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        patch.setattr("time.time", clock)
+        lanes = _fresh()
+        lanes.schedule(LANE, dict.fromkeys(_ids(2000), 0.0))
+        grants = []
+        for pause, want in steps:
+            clock.now += pause
+            grants += [clock.now] * len(_claim(lanes, Limits(rate, burst), want=want, lease_s=10_000))
+
+    for place, begin in enumerate(grants):
+        for count, end in enumerate(grants[place:], start=1):
+            assert count <= rate * (end - begin) + burst + 1e-3
+
+
+def test_a_pause_holds_everything_back_and_is_never_shortened(lanes: Lanes, clock: Clock):
+    lanes.schedule(LANE, dict.fromkeys(_ids(5), 0.0))
+    lanes.pause(LANE, WIDE, 30)
+    lanes.pause(LANE, WIDE, 2)
+
+    claim = lanes.claim(LANE, WIDE, want=9, lease_s=30)
+
+    assert (claim.ids, claim.wait_s) == ([], pytest.approx(30, abs=0.01))
+    clock.now += 29.9
+    assert _claim(lanes) == []
+    clock.now += 0.2
+    assert _claim(lanes) != []
+
+
+def test_after_a_pause_the_rate_restarts_at_half_and_grows_back(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=100, burst=5)
+    lanes.schedule(LANE, dict.fromkeys(_ids(30_000), 0.0))
+    lanes.pause(LANE, limits, 1)
+    clock.now += 1
+
+    per_second = []
+    for _ in range(round(RECOVERY_S)):
+        count = 0
+        for _ in range(100):
+            clock.now += 0.01
+            count += len(_claim(lanes, limits, lease_s=10_000))
+        per_second.append(count)
+
+    assert 45 <= per_second[0] <= 57
+    assert 70 <= per_second[15] <= 82
+    assert 97 <= per_second[-1] <= 103
+
+
+def test_refusals_of_one_moment_halve_the_rate_once(lanes: Lanes, clock: Clock):
+    for _ in range(10):
+        lanes.pause(LANE, Limits(rate=100, burst=1), 1)
+    assert lanes.view(LANE)["slow_rate"] == 50
+
+    clock.now += 1.0
+    lanes.pause(LANE, Limits(rate=100, burst=1), 1)
+    assert lanes.view(LANE)["slow_rate"] == pytest.approx(25, rel=0.02)
+
+
+def test_a_clock_that_steps_back_stops_nothing_for_long(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=10, burst=1)
+    lanes.schedule(LANE, dict.fromkeys(_ids(50), 0.0))
+    _claim(lanes, limits)
+    clock.now -= 3600
+    lanes.schedule(LANE, dict.fromkeys(_ids(50), 0.0))
+
+    assert len(_claim(lanes, limits)) == 1
+
+
+def test_no_more_generations_are_handed_out_than_may_be_in_flight(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=1000, burst=1000, max_in_flight=3)
+    ids = _ids(10)
+    lanes.schedule(LANE, dict.fromkeys(ids, 0.0))
+
+    taken = _claim(lanes, limits)
+    assert len(taken) == 3
+    lanes.settle(LANE, taken)
+    lanes.hold(LANE, dict.fromkeys(taken, 600.0))
+    assert _claim(lanes, limits) == []
+
+    lanes.release(LANE, taken[:1])
+    assert len(_claim(lanes, limits)) == 1
+    clock.now += 601
+    assert len(_claim(lanes, limits)) == 3
+
+
+def test_lanes_keep_out_of_each_others_way(lanes: Lanes):
+    (id,) = _ids(1)
+    lanes.schedule(Lane("acme", "submit"), {id: 0.0})
+
+    assert _claim(lanes) == []
+    assert lanes.claim(Lane("acme", "submit"), WIDE, want=1, lease_s=1).ids == [id]
+
+
+def test_the_view_tells_what_waits_and_what_is_paused(lanes: Lanes):
+    lanes.schedule(LANE, {_ids(2)[0]: 0.0, _ids(2)[1]: 60.0})
+    lanes.pause(LANE, WIDE, 10)
+
+    view = lanes.view(LANE)
+
+    assert (view["waiting"], view["due"], view["paused_s"]) == (2, 1, pytest.approx(10, abs=0.1))
+
+
+def test_the_redis_clock_is_known_without_asking_again(lanes: Lanes, clock: Clock):
+    lanes.claim(LANE, WIDE, want=1, lease_s=1)
+
+    assert lanes.now_us() == pytest.approx(clock.now * 1e6, abs=1e6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda lanes: lanes.schedule(LANE, {uuid.uuid4(): 0.0}),
+        lambda lanes: lanes.claim(LANE, WIDE, want=1, lease_s=1),
+        lambda lanes: lanes.settle(LANE, [uuid.uuid4()]),
+        lambda lanes: lanes.hold(LANE, {uuid.uuid4(): 1.0}),
+        lambda lanes: lanes.release(LANE, [uuid.uuid4()]),
+        lambda lanes: lanes.pause(LANE, WIDE, 1),
+        lambda lanes: lanes.view(LANE),
+        lambda lanes: lanes.size(LANE),
+    ],
+)
+def test_a_redis_that_does_not_answer_is_said_to_be_unavailable(call: Callable[[Lanes], object]):
+    nobody = Lanes(redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1, retry=None))
+
+    with pytest.raises(LanesUnavailable):
+        call(nobody)

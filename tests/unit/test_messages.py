@@ -1,0 +1,61 @@
+import uuid
+
+import pytest
+
+from vidpoll import messages
+from vidpoll.errors import InvalidRequest
+from vidpoll.generation import GenerationRequest
+
+KWARGS = {"owner": "alice", "provider": "veo", "model": "m", "prompt": "p"}
+
+
+def test_a_request_survives_the_wire():
+    request = GenerationRequest(
+        **KWARGS, params={"a": [1, None]}, priority=3, timeout_s=9.5, idempotency_key="k", id=uuid.uuid4()
+    )
+
+    assert messages.read_generate((), messages.generate_message(request), "t") == request
+
+
+def test_without_an_id_the_task_id_becomes_the_id():
+    task_id = str(uuid.uuid4())
+
+    assert str(messages.read_generate((), KWARGS, task_id).id) == task_id
+
+
+def test_a_task_id_that_is_no_uuid_always_gives_the_same_id():
+    first, second = (messages.read_generate((), KWARGS, "job-7").id for _ in range(2))
+
+    assert first == second
+    assert first != messages.read_generate((), KWARGS, "job-8").id
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "named"),
+    [
+        (("p",), KWARGS, "arguments"),
+        ((), {}, "owner"),
+        ((), {**KWARGS, "surprise": 1}, "surprise"),
+        ((), {**KWARGS, "params": "x"}, "params"),
+    ],
+)
+def test_a_wrong_message_is_refused_by_name(args: tuple, kwargs: dict, named: str):
+    with pytest.raises(InvalidRequest, match=named):
+        messages.read_generate(args, kwargs, "t")
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"id": None}, {"id": "x"}, {"id": 7}])
+def test_a_message_about_no_generation_is_refused(kwargs: dict):
+    with pytest.raises(InvalidRequest, match="id"):
+        messages.read_id(kwargs)
+
+
+def test_every_task_has_a_queue_that_workers_read():
+    tasks = {
+        value
+        for name, value in vars(messages).items()
+        if isinstance(value, str) and value.startswith("vidpoll.") and name.isupper()
+    }
+
+    assert set(messages.QUEUE_OF) == tasks
+    assert set(messages.QUEUE_OF.values()) <= set(messages.QUEUES)
