@@ -4,7 +4,7 @@ from celery import Celery
 
 app = Celery("vidpoll")
 app.config_from_object("config.celeryconfig")
-app.conf.imports = ("tasks.generations", "tasks.maintenance")
+app.conf.imports = ("tasks.generations", "tasks.maintenance", "tasks.refused")
 
 from tasks.bootsteps import DispatcherStep  # noqa: E402  needs the app's settings
 

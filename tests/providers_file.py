@@ -20,7 +20,7 @@ provider = "veo"
 base_url = "{url}/vertex/v1/projects/p/locations/us-central1"
 api_key = "key-vertex"
 status_rate = {rate}
-status_burst = 50
+status_burst = {burst}
 submit_rate = {rate}
 submit_burst = 50
 options = {{ dialect = "vertex", storage_uri = "gs://bucket/videos/" }}
@@ -43,8 +43,8 @@ options = {{ dialect = "gemini" }}
 QUICK = "schedule = { tiers = [[1000, 0.2]], then_s = 1, jitter = 0 }"
 
 
-def write(folder: Path, url: str, *, rate: float = 200, policy: str = QUICK) -> Path:
+def write(folder: Path, url: str, *, rate: float = 200, burst: int = 50, policy: str = QUICK) -> Path:
     """Write it; its path."""
     path = folder / "providers.toml"
-    path.write_text(_TEXT.format(url=url, rate=rate, policy=policy))
+    path.write_text(_TEXT.format(url=url, rate=rate, burst=burst, policy=policy))
     return path

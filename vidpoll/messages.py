@@ -1,8 +1,10 @@
 """The contract on the wire: task names, queues, payloads. ``docs/messages.md`` is the same for other languages."""
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
@@ -17,6 +19,8 @@ SUBMIT: Final = "vidpoll.submit"
 CHECK_STATUS: Final = "vidpoll.check_status"
 #: From beat.
 RESTORE_STUCK: Final = "vidpoll.restore_stuck"
+#: From a worker to itself: keep a queue's entry that was no message.
+BURY: Final = "vidpoll.bury"
 
 #: What comes from outside; apart from the paid calls, so that a flood of requests delays none of them.
 QUEUE_ACCEPT: Final = "accept"
@@ -34,6 +38,7 @@ QUEUE_OF: Final[Mapping[str, str]] = {
     CANCEL: QUEUE_ACCEPT,
     REFRESH: QUEUE_ACCEPT,
     RESTORE_STUCK: QUEUE_MAINTENANCE,
+    BURY: QUEUE_MAINTENANCE,
 }
 
 _TASK_IDS: Final = UUID("6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55")
@@ -42,6 +47,30 @@ _TASK_IDS: Final = UUID("6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55")
 def generate_message(request: GenerationRequest) -> dict[str, Any]:
     """Keyword arguments of ``vidpoll.generate`` for ``request``; fields left at their default are left out."""
     return request.model_dump(mode="json", exclude_defaults=True) | {"owner": request.owner}
+
+
+def envelope(task: str, kwargs: Mapping[str, Any], queue: str, *, task_id: str | None = None) -> dict[str, Any]:
+    """A whole message as it lies, as JSON, in the Redis list ``queue``: Celery's protocol 2 inside kombu's envelope.
+
+    Source: Celery's documentation, "Message Protocol", version 2. Other languages send just this.
+
+    Example:
+        >>> envelope(CANCEL, {"id": "…"}, QUEUE_ACCEPT)["headers"]["task"]
+        'vidpoll.cancel'
+    """
+    task_id = task_id or str(uuid4())
+    body = json.dumps([[], dict(kwargs), {}])
+    return {
+        "body": base64.b64encode(body.encode()).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": task, "id": task_id},
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "delivery_tag": str(uuid4()),
+        },
+    }
 
 
 def read_generate(args: Sequence[object], kwargs: Mapping[str, Any], task_id: str) -> GenerationRequest:

@@ -96,9 +96,19 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def running_stack(folder: Path) -> dict[str, Any]:
-    """What ``stack.json`` in ``folder`` says; empty when no stack runs there."""
+    """What ``stack.json`` in ``folder`` says; empty when no stack runs there, or the one that did was killed."""
     try:
-        found = json.loads((folder / STACK_FILE).read_text())
-    except (OSError, ValueError):
+        found: dict[str, Any] = json.loads((folder / STACK_FILE).read_text())
+        return found if _runs(found["pids"]["up"]) else {}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's process, so it is there
+    return True

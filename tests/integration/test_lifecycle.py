@@ -72,7 +72,7 @@ def driver(services: Services, lifecycle: Lifecycle, database_url: str) -> Drive
     return Driver(services, lifecycle, database_url)
 
 
-# -- the straight way ----------------------------------------------------------------------------------------------------
+# -- the straight way ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_many_of_one_account_are_checked_in_one_batch_call(driver: Driver, make_
     assert world.report()["status_calls"] == 1
 
 
-# -- never twice ---------------------------------------------------------------------------------------------------------
+# -- never twice ----------------------------------------------------------------
 
 
 def test_the_same_message_twice_is_one_generation_and_one_charge(driver: Driver, make_request: Make, world: World):
@@ -214,7 +214,7 @@ def test_a_stale_grant_is_given_back_and_not_used(driver: Driver, make_request: 
     assert driver.claim(Lane("vertex", "status"))[0] == [id]
 
 
-# -- checks that say nothing -----------------------------------------------------------------------------------------------
+# -- checks that say nothing ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_html", "status_not_found"])
@@ -252,7 +252,7 @@ def test_a_refused_key_rests_the_account_and_fails_nothing(driver: Driver, make_
     assert driver.services.lanes.view(Lane("vertex", "submit"))["paused_s"] > 0
 
 
-# -- deadlines -------------------------------------------------------------------------------------------------------------
+# -- deadlines ----------------------------------------------------------------
 
 
 def test_past_its_expected_time_it_is_overdue_and_still_watched(driver: Driver, make_request: Make, world: World):
@@ -313,7 +313,7 @@ def test_a_refresh_of_a_timed_out_generation_finds_its_late_video(driver: Driver
     assert driver.get(id).result["late"] is True
 
 
-# -- cancel, refresh -------------------------------------------------------------------------------------------------------
+# -- cancel, refresh ----------------------------------------------------------------
 
 
 def test_a_cancel_while_it_waits_ends_it_without_a_call(driver: Driver, make_request: Make, world: World):
@@ -361,7 +361,7 @@ def test_a_verb_about_no_generation_says_so(driver: Driver, verb: str):
         getattr(driver.lifecycle, verb)(uuid.uuid4())
 
 
-# -- bad input -------------------------------------------------------------------------------------------------------------
+# -- bad input ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_another_request_under_a_used_id_changes_nothing(driver: Driver, make_re
     assert driver.get(id).status is Status.COMPLETED
 
 
-# -- restore ---------------------------------------------------------------------------------------------------------------
+# -- restore ----------------------------------------------------------------
 
 
 def test_after_a_flush_everything_is_back_in_its_lane(
@@ -466,7 +466,7 @@ def test_a_submit_whose_worker_died_is_repeated_only_where_that_is_safe(
     assert driver.get(id).status is status
 
 
-# -- what a check costs ----------------------------------------------------------------------------------------------------
+# -- what a check costs ----------------------------------------------------------------
 
 
 def test_a_check_that_finds_nothing_new_costs_two_statements_and_three_round_trips(

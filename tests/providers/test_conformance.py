@@ -64,7 +64,7 @@ class Subject:
 @pytest.fixture(params=MODELS)
 def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, tmp_path: Path) -> Iterator[Subject]:
     adapters = providers.build(load_accounts(providers_file.write(tmp_path, simulator.url)))
-    yield Subject(request.param, adapters[request.param], world)
+    return Subject(request.param, adapters[request.param], world)
 
 
 def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):

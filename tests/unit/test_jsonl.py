@@ -33,7 +33,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     if content:
         file.write_bytes(content)
 
-    with pytest.raises(NotConfigured, match="x.jsonl"):
+    with pytest.raises(NotConfigured, match=r"x\.jsonl"):
         read_requests(file)
 
 

@@ -33,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def lanes(clock: Clock) -> Iterator[Lanes]:
-    yield _fresh()
+    return _fresh()
 
 
 def _fresh() -> Lanes:

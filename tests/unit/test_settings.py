@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
 
-def _stack(folder: Path) -> dict[str, str]:
+def _stack(folder: Path, pid: int | None = None) -> dict[str, str]:
     folder.mkdir()
     urls = {"redis_url": "redis://s/0", "broker_url": "redis://s/0", "database_url": "postgresql://s/d"}
-    (folder / "stack.json").write_text(json.dumps(urls))
+    (folder / "stack.json").write_text(json.dumps({**urls, "pids": {"up": pid or os.getpid()}}))
     return urls
 
 
@@ -56,6 +58,14 @@ def test_a_wrong_number_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(NotConfigured, match="VIDPOLL_WORKER_THREADS"):
         load_settings()
+
+
+def test_the_file_of_a_killed_stack_is_no_stack(tmp_path: Path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    _stack(tmp_path / ".vidpoll", ended.pid)
+
+    assert load_settings().redis_url is None
 
 
 def test_a_broken_stack_file_is_no_stack(tmp_path: Path):

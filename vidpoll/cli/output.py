@@ -1,6 +1,7 @@
 """What commands print: tables for people, one JSON line for machines."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,10 @@ from rich.table import Table
 from vidpoll.errors import VidpollError
 from vidpoll.generation import Generation
 
-out: Final = Console()
+#: Columns from which on everything about a generation fits in one line.
+WIDE: Final = 150
+#: Where nobody looks at a terminal, lines may be long.
+out: Final = Console(width=None if sys.stdout.isatty() else 240)
 err: Final = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
@@ -36,17 +40,20 @@ def complain(error: VidpollError, *, as_json: bool) -> None:
 
 
 def generation_table(generations: Iterable[Generation], title: str | None = None) -> Table:
-    """Generations, one a line."""
-    table = Table(title=title, box=None, header_style="bold", pad_edge=False)
-    for name in ("id", "model", "status", "progress", "checks", "age", "video or reason"):
-        table.add_column(
-            name, overflow="fold" if name == "video or reason" else "ellipsis", no_wrap=name != "video or reason"
-        )
+    """Generations, one a line; on a narrow terminal the model and the outcome go below the id, which is never cut."""
+    narrow = out.width < WIDE
+    table = Table(title=title, box=None, header_style="bold", pad_edge=False, expand=narrow)
+    table.add_column("id", overflow="fold", min_width=36, ratio=1 if narrow else None)
+    for name in ("status", "progress", "checks", "age"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
+    if not narrow:
+        table.add_column("model", no_wrap=True)
+        table.add_column("video or reason", overflow="fold")
     for one in generations:
-        table.add_row(
-            str(one.id), one.model, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks),
-            _age(one), _escaped(_outcome(one)),
-        )  # fmt: skip
+        model, outcome = _escaped(one.model), _escaped(_outcome(one))
+        id = f"{one.id}\n[dim]{model}[/] {outcome}" if narrow else str(one.id)
+        cells = [id, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), _age(one)]
+        table.add_row(*cells, *([] if narrow else [model, outcome]))
     return table
 
 

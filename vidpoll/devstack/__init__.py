@@ -122,6 +122,7 @@ class DevStack:
             holder = self._lock.read().strip() or "another process"
             self._lock.close()
             raise StackHeld(f"{self.folder} is held by {holder}; stop that one first, or use another --dir") from None
+        (self.folder / STACK_FILE).unlink(missing_ok=True)
         self._lock.truncate(0)
         self._lock.write(f"pid {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         self._lock.flush()

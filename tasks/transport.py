@@ -1,0 +1,82 @@
+"""kombu's Redis transport, hardened at two places where kombu 5.7 lets one bad moment end the whole worker.
+
+A worker that ends abruptly leaves paid calls whose outcome nobody knows, so this is worth a module:
+
+- an entry of a queue that is no Celery message (any service may push to a list) raises in the consumer's loop;
+- a connection that is lost while messages are unacknowledged is closed with its parameters gone already.
+"""
+
+import base64
+import json
+from typing import Any
+
+import redis
+from kombu.transport.redis import Channel as RedisChannel
+from kombu.transport.redis import Transport as RedisTransport
+
+from vidpoll import messages
+
+
+class Client(redis.Redis):
+    """A client whose BRPOP answers with Celery messages only: junk comes wrapped into one that buries it."""
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        """The command's answer."""
+        answer = super().parse_response(connection, command_name, **options)
+        if command_name == "BRPOP" and answer and not _is_message(answer[1]):
+            return answer[0], _wrapped(answer[1])
+        return answer
+
+
+class Channel(RedisChannel):
+    """A channel that survives junk, and its own end."""
+
+    def _get_client(self) -> Any:
+        return super()._get_client() if self.global_keyprefix else Client
+
+    def close(self) -> None:
+        """Close it; what is unacknowledged comes back after the visibility timeout when Redis is gone now."""
+        try:
+            super().close()
+        except AttributeError:
+            if self.connection.client is not None:
+                raise
+
+
+class Transport(RedisTransport):
+    """Named by ``broker_transport`` in ``config/celeryconfig.py``."""
+
+    Channel = Channel
+
+
+def _is_message(entry: bytes) -> bool:
+    """Whether Celery can take the entry apart; what is in it is the task's business."""
+    try:
+        found = json.loads(entry)
+        delivery = found["properties"]["delivery_info"]
+        return (
+            isinstance(found["headers"], dict)
+            and isinstance(found["properties"]["delivery_tag"], str)
+            and isinstance(delivery["exchange"], str)
+            and isinstance(delivery["routing_key"], str)
+            and _is_body(found)
+        )
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_body(found: dict[str, Any]) -> bool:
+    """Whether a JSON body is ``[args, kwargs, embed]``; other content types are refused by Celery itself."""
+    if found.get("content-type") != "application/json" or found["properties"].get("body_encoding") != "base64":
+        return isinstance(found["body"], str)
+    body = json.loads(base64.b64decode(found["body"], validate=True))
+    if isinstance(body, dict):
+        return "task" in body  # protocol 1
+    args, kwargs, _ = body
+    return isinstance(args, list) and isinstance(kwargs, dict)
+
+
+def _wrapped(entry: bytes) -> bytes:
+    """A message of the task that buries ``entry``."""
+    kwargs = {"entry": entry.decode(errors="replace")}
+    return json.dumps(messages.envelope(messages.BURY, kwargs, messages.QUEUE_MAINTENANCE)).encode()

@@ -1,0 +1,95 @@
+"""``vidpoll up`` itself: it ends with everything it started, and keeps a second one out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.acceptance.conftest import OPTIONS as LIMITS
+from tests.acceptance.stack import PROJECT, Stack
+from tests.waiting import until
+
+OPTIONS = [*LIMITS, "--time-scale", "0.01"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals):
+    stack = Stack(tmp_path / "stack", *OPTIONS)
+    family = stack.family()
+    assert {"up", "redis", "postgres", "simulator", "worker", "beat"} == set(stack.pids)
+    assert set(stack.pids.values()) <= {process.pid for process in family}
+
+    assert stack.stop(number) == 0
+
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not (tmp_path / "stack" / "stack.json").exists()
+
+
+def test_even_a_killed_one_leaves_no_process_behind_and_its_data_is_used_again(tmp_path: Path):
+    stack = Stack(tmp_path / "stack", *OPTIONS)
+    ran = stack.vidpoll("submit", "--provider", "veo", "--model", "veo-fast", "a lion", "--json")
+    family = stack.family()
+
+    stack.stop(signal.SIGKILL)
+
+    until(lambda: not any(process.is_running() for process in family), within_s=40, what="its children to end")
+    again = Stack(tmp_path / "stack", *OPTIONS)
+    assert again.row(json.loads(ran.stdout)["id"])
+    assert again.stop() == 0
+
+
+def test_a_second_one_on_the_same_folder_says_who_holds_it(shared: Stack):
+    second = subprocess.run(
+        [sys.executable, "-m", "vidpoll", "up", "--dir", str(shared.folder)],
+        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert second.returncode == 1
+    assert f"is held by pid {shared.process.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_servers_named_in_the_environment_are_used_instead(
+    tmp_path: Path, redis_url: str, database_url: str, redis_client: object
+):
+    stack = Stack(tmp_path / "stack", *OPTIONS, VIDPOLL_REDIS_URL=redis_url, VIDPOLL_DATABASE_URL=database_url)
+
+    assert set(stack.pids) == {"up", "simulator", "worker", "beat"}
+    assert (stack.described["redis_url"], stack.described["database_url"]) == (redis_url, database_url)
+    ran = stack.vidpoll("submit", "--provider", "veo", "--model", "veo-fast", "a lion", "--json")
+    assert stack.vidpoll("watch", json.loads(ran.stdout)["id"], "--timeout-s", "60").returncode == 0
+    assert stack.stop() == 0
+
+
+def test_a_child_that_dies_is_started_again(shared: Stack):
+    before = shared.pids["beat"]
+
+    os.kill(before, signal.SIGKILL)
+
+    until(lambda: shared.pids["beat"] != before)
+    assert psutil.pid_exists(shared.pids["beat"])
+
+
+def test_the_demo_accounts_for_everything(tmp_path: Path):
+    options = ["--count", "12", "--time-scale", "0.02", "--json", "--dir", str(tmp_path / "d")]
+    ran = subprocess.run(
+        [sys.executable, "-m", "vidpoll", "demo", *options],
+        cwd=PROJECT, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+
+    summary = json.loads(ran.stdout.splitlines()[-1])
+    assert ran.returncode == 0, ran.stderr
+    assert (summary["requested"], summary["completed"], summary["charged"], summary["duplicate_charges"]) == (
+        12,
+        12,
+        12,
+        0,
+    )
+    assert summary["submit_executions"] == summary["submit_calls"] == 12
+    assert summary["check_executions"] <= summary["status_calls"]
+    assert not list((tmp_path / "d").glob("stack.json"))
