@@ -3,6 +3,7 @@
 Read once at start into frozen objects. What is wrong is said with the file's name and the key's path.
 """
 
+import math
 import os
 import re
 import tomllib
@@ -26,8 +27,20 @@ from pydantic import (
 from vidpoll.errors import NotConfigured, UnknownTarget
 from vidpoll.schedule import Geometric, Schedule
 
+#: Seconds by which calls may be delayed differently between grant and wire.
+JITTER_S: Final = 0.05
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def jitter_reserve(rate: float) -> int:
+    """Calls of the burst that are kept back, so that calls delayed by up to JITTER_S still fit into their second.
+
+    Example:
+        >>> jitter_reserve(10), jitter_reserve(100)
+        (1, 5)
+    """
+    return math.ceil(rate * JITTER_S)
 
 
 class ModelPolicy(BaseModel):
@@ -55,9 +68,9 @@ def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
 class Account(BaseModel):
     """One account at one provider: where it is reached, what it may ask for per second, what it offers.
 
-    In any window of ``t`` seconds at most ``rate · t + burst`` calls of a verb are granted. Set rate and burst
-    *below* the vendor's limit: between grant and call a few tens of milliseconds pass, so keep
-    ``rate · (1 + 0.1) + burst`` within what the vendor allows in one second.
+    In any window of ``t`` seconds at most ``rate · t + burst`` calls of a verb reach the vendor, so ``rate + burst``
+    must be what it allows in one second. Not every call takes equally long from its grant to the wire; for that
+    jitter, ``rate · 50 ms`` of the burst are kept in reserve, and a burst too small for it is refused.
 
     Attributes:
         api_key_env: name of the environment variable that holds the key.
@@ -74,9 +87,9 @@ class Account(BaseModel):
     api_key_env: str | None = None
     api_key: SecretStr | None = None
     status_rate: PositiveFloat = 5.0
-    status_burst: PositiveInt = 1
+    status_burst: PositiveInt = 2
     submit_rate: PositiveFloat = 1.0
-    submit_burst: PositiveInt = 1
+    submit_burst: PositiveInt = 2
     max_in_flight: PositiveInt | None = None
     options: dict[str, str] = Field(default_factory=dict)
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
@@ -89,6 +102,19 @@ class Account(BaseModel):
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_jitter(self) -> Self:
+        for verb, rate, burst in (
+            ("status", self.status_rate, self.status_burst),
+            ("submit", self.submit_rate, self.submit_burst),
+        ):
+            needed = 1 + jitter_reserve(rate)
+            if burst < needed:
+                raise ValueError(
+                    f"{verb}_burst must be at least {needed} for a {verb}_rate of {rate:g}: 1, and 5 % for jitter"
+                )
         return self
 
     def key(self) -> str:

@@ -50,12 +50,12 @@ class Client:
     Raises:
         NotConfigured: at the first call that needs a URL nobody gave.
 
-    Example:
-        >>> client = Client()                                                            # doctest: +SKIP
-        >>> id = client.submit(GenerationRequest(provider="veo", model="veo-3.1-generate-001",
-        ...                                      prompt="a lion at dawn", owner="alice")) # doctest: +SKIP
-        >>> client.wait(id, timeout_s=600).video_url                                     # doctest: +SKIP
-        'gs://bucket/sample_0.mp4'
+    Example::
+
+        client = Client()
+        request = GenerationRequest(provider="veo", model="veo-3.1-generate-001", prompt="a lion at dawn", owner="alice")
+        id = client.submit(request)
+        print(client.wait(id, timeout_s=600).video_url)
     """
 
     def __init__(self, broker_url: str | None = None, database_url: str | None = None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import redis
 
 from vidpoll import providers
-from vidpoll.accounts import Accounts
+from vidpoll.accounts import Accounts, jitter_reserve
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
 from vidpoll.settings import Settings
@@ -23,12 +23,13 @@ class Services:
     lease_s: float
 
     def limits(self, lane: Lane) -> Limits:
-        """What a lane may grant: its account's rates, and its provider's batch size."""
+        """What a lane may grant: its account's rates, less what is kept for jitter, and its provider's batch size."""
         account = self.accounts[lane.account]
         if lane.verb == "submit":
-            return Limits(account.submit_rate, account.submit_burst, max_in_flight=account.max_in_flight)
-        batch = self.providers[lane.account].capabilities.check_batch
-        return Limits(account.status_rate, account.status_burst, batch=batch)
+            burst = account.submit_burst - jitter_reserve(account.submit_rate)
+            return Limits(account.submit_rate, burst, max_in_flight=account.max_in_flight)
+        burst = account.status_burst - jitter_reserve(account.status_rate)
+        return Limits(account.status_rate, burst, batch=self.providers[lane.account].capabilities.check_batch)
 
 
 def build(settings: Settings) -> Services:

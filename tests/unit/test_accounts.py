@@ -4,6 +4,7 @@ import pytest
 
 from tests import providers_file
 from vidpoll.accounts import Accounts, load_accounts
+from vidpoll.cli import demo
 from vidpoll.errors import NotConfigured, UnknownTarget
 
 
@@ -49,6 +50,10 @@ def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, tar
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\nstatus_rate=0\n[accounts.a.models.m]",
             "status_rate",
         ),
+        (
+            "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\nstatus_rate=100\nstatus_burst=5\n[accounts.a.models.m]",
+            "status_burst must be at least 6 for a status_rate of 100",
+        ),
     ],
 )
 def test_a_wrong_providers_file_is_refused_with_its_name_and_place(tmp_path: Path, text: str, said: str):
@@ -89,5 +94,5 @@ def test_the_shipped_providers_file_is_right_and_keeps_below_the_demo_limits():
 
     assert set(accounts.accounts) == {"runware", "veo", "gemini"}
     for account in accounts.accounts.values():
-        assert account.status_rate * 1.1 + account.status_burst <= 12
-        assert account.submit_rate * 1.1 + account.submit_burst <= 7
+        assert account.status_rate + account.status_burst <= demo.STATUS_LIMIT
+        assert account.submit_rate + account.submit_burst <= demo.SUBMIT_LIMIT

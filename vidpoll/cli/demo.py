@@ -24,7 +24,7 @@ from vidpoll.errors import InvalidRequest
 from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.messages import CHECK_STATUS, SUBMIT
 
-#: What the simulator allows in any second: the shipped rates (10 and 5) with their burst and 10 % jitter.
+#: What the simulator allows each key in any second: the rate and burst of the accounts as shipped.
 STATUS_LIMIT: Final = 12
 SUBMIT_LIMIT: Final = 7
 _LEDGER: Final = ("charged", "duplicate_charges", "submit_calls", "status_calls", "refused_429")

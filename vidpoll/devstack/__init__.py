@@ -41,9 +41,10 @@ class DevStack:
         StackHeld: another process holds the folder.
         NotConfigured: something cannot be started; the text says what and why.
 
-    Example:
-        >>> with DevStack(Path(".vidpoll")) as stack:      # doctest: +SKIP
-        ...     Client(broker_url=stack.urls["broker_url"])
+    Example::
+
+        with DevStack(Path(".vidpoll")) as stack:
+            client = Client(stack.urls["broker_url"], stack.urls["database_url"])
     """
 
     def __init__(

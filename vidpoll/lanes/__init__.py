@@ -79,10 +79,11 @@ class Claim:
 class Lanes:
     """All lanes of one Redis.
 
-    Example:
-        >>> lanes = Lanes(redis.Redis())                                            # doctest: +SKIP
-        >>> lanes.schedule(Lane("veo", "status"), {generation_id: 5.0})             # doctest: +SKIP
-        >>> lanes.claim(Lane("veo", "status"), Limits(10, 1), want=8, lease_s=30)   # doctest: +SKIP
+    Example::
+
+        lanes = Lanes(redis.Redis())
+        lanes.schedule(Lane("veo", "status"), {generation_id: 5.0})
+        claim = lanes.claim(Lane("veo", "status"), Limits(rate=10, burst=1), want=8, lease_s=30)
 
     Every method raises LanesUnavailable when Redis does not answer: then nobody calls a provider, since a ban
     costs more than a pause.

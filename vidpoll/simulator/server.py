@@ -24,9 +24,10 @@ _VENDORS: Final[dict[str, Callable[[World, Call], Reply]]] = {
 class Simulator:
     """A simulator in this process, on a loopback port of its own; for tests.
 
-    Example:
-        >>> with Simulator(World()) as simulator:        # doctest: +SKIP
-        ...     requests.get(f"{simulator.url}/_sim/report").json()
+    Example::
+
+        with Simulator(World()) as simulator:
+            requests.get(f"{simulator.url}/_sim/report").json()
     """
 
     def __init__(self, world: World, port: int = 0) -> None:
