@@ -10,8 +10,8 @@ from vidpoll.settings import load_settings
 
 _settings = load_settings()
 
-broker_url = _settings.broker_url
-if str(broker_url).startswith("redis://"):
+broker_url = _settings.need("broker_url")
+if broker_url.startswith("redis://"):
     broker_transport = "tasks.transport:Transport"
 result_backend = None
 task_ignore_result = True

@@ -3,7 +3,8 @@
 A worker that ends abruptly leaves paid calls whose outcome nobody knows, so this is worth a module:
 
 - an entry of a queue that is no Celery message (any service may push to a list) raises in the consumer's loop;
-- a connection that is lost while messages are unacknowledged is closed with its parameters gone already.
+- a connection lost while messages are unacknowledged is asked for its parameters after it has forgotten them, and the
+  AttributeError is not the connection error that the worker knows how to survive.
 """
 
 import base64
@@ -29,18 +30,20 @@ class Client(redis.Redis):
 
 
 class Channel(RedisChannel):
-    """A channel that survives junk, and its own end."""
+    """A channel that survives junk, and the loss of its connection."""
 
     def _get_client(self) -> Any:
         return super()._get_client() if self.global_keyprefix else Client
 
-    def close(self) -> None:
-        """Close it; what is unacknowledged comes back after the visibility timeout when Redis is gone now."""
-        try:
-            super().close()
-        except AttributeError:
-            if self.connection.client is not None:
-                raise
+    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
+        """Where Redis is; once the connection is closed that is forgotten, which is a connection error like any other.
+
+        Late acknowledgements and the hand-back of messages come here after a loss. What stays unacknowledged comes back
+        after the visibility timeout.
+        """
+        if self.connection.client is None:
+            raise redis.ConnectionError("the connection to the broker is closed")
+        return super()._connparams(*args, **kwargs)
 
 
 class Transport(RedisTransport):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -110,7 +110,7 @@ class GenerationRequest(BaseModel):
         id: chosen by the sender, or by vidpoll if not given.
 
     Raises:
-        InvalidRequest: from :meth:`checked`; a direct call raises pydantic's own ``ValidationError``.
+        InvalidRequest: naming every field that is wrong.
 
     Example:
         >>> request = GenerationRequest(provider="veo", model="veo-3.1-generate-001", prompt="a lion at dawn")
@@ -132,6 +132,14 @@ class GenerationRequest(BaseModel):
     project_id: Name | None = None
     id: Annotated[UUID, Field(strict=False)] | None = None
 
+    if not TYPE_CHECKING:  # type checkers know the fields from the class
+
+        def __init__(self, /, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise InvalidRequest(_problems(error)) from None
+
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> "GenerationRequest":
         """The request in ``fields``, or :class:`InvalidRequest` naming every problem.
@@ -141,10 +149,7 @@ class GenerationRequest(BaseModel):
             Traceback (most recent call last):
             vidpoll.errors.InvalidRequest: prompt: is empty
         """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise InvalidRequest(_problems(error)) from None
+        return cls(**fields)
 
     def fingerprint(self) -> str:
         """SHA-256 of everything but the id and the key: equal for equal requests, whoever sent them."""

@@ -26,12 +26,21 @@ _DEAD_WORKER: Final = "the worker died during the call"
 
 def restore_stuck(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     """Put everything back where its row says it belongs; how many of each kind were put back."""
+    _tell_of_accounts_gone(services)
     return {
         "submitting": _stale_submits(services),
         "unpinned": sum(_accept(services, lifecycle, page) for page in services.store.unpinned()),
         "pending": sum(_pending(services, account) for account in services.accounts.accounts.values()),
         "processing": sum(_processing(services, account) for account in services.accounts.accounts.values()),
     }
+
+
+def _tell_of_accounts_gone(services: Services) -> None:
+    """A generation is pinned to its account; if that left the providers file, nobody can look at it any more."""
+    for status in (Status.PENDING, Status.PROCESSING):
+        for account, count in services.store.counts_by_account(status).items():
+            if services.accounts.get(account) is None:
+                log.error("%d %s generations: account %s is not in the providers file", count, status, account)
 
 
 def _stale_submits(services: Services) -> int:

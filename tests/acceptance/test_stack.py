@@ -75,6 +75,25 @@ def test_a_child_that_dies_is_started_again(shared: Stack):
     assert psutil.pid_exists(shared.pids["beat"])
 
 
+def test_the_demo_refuses_accounts_that_cost_money(tmp_path: Path):
+    providers = tmp_path / "providers.toml"
+    shipped = (PROJECT / "config" / "providers.toml").read_text()
+    paid = shipped.replace(
+        'base_url = "${VIDPOLL_SIMULATOR_URL}/runware/v1"\napi_key = "simulator-runware"',
+        'base_url = "https://api.example"\napi_key_env = "K"',
+    )
+    providers.write_text(paid)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "vidpoll", "demo", "--count", "1", "--dir", str(tmp_path / "d")],
+        cwd=PROJECT, env={**os.environ, "VIDPOLL_PROVIDERS_FILE": str(providers)}, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 1
+    assert "the demo would pay" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_the_demo_accounts_for_everything(tmp_path: Path):
     options = ["--count", "12", "--time-scale", "0.02", "--json", "--dir", str(tmp_path / "d")]
     ran = subprocess.run(

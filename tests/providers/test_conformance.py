@@ -1,5 +1,6 @@
 """Every adapter against the simulator over HTTP: the same promises, whatever the wire format."""
 
+import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -175,6 +176,18 @@ def test_a_refused_key_says_nothing_of_the_generation(subject: Subject):
     subject.world.faults.status_unauthorized = 1
 
     assert isinstance(subject.check(operation), Unauthorized)
+
+
+def test_a_key_that_is_not_set_is_told_without_a_call(subject: Subject, simulator: Simulator, tmp_path: Path):
+    operation, request = subject.submitted(), subject.request()
+    path = providers_file.write(tmp_path, simulator.url)
+    path.write_text(re.sub('api_key = "key-.*"', 'api_key_env = "NOT_SET_ANYWHERE"', path.read_text()))
+    adapter = providers.build(load_accounts(path))[subject.account]
+
+    outcomes = [adapter.submit(request, request.id, replay=False), adapter.check([operation])[operation.name]]
+
+    assert all(isinstance(outcome, Unauthorized) and "NOT_SET_ANYWHERE" in outcome.reason for outcome in outcomes)
+    assert (subject.world.report()["submit_calls"], subject.world.report()["status_calls"]) == (1, 0)
 
 
 def test_an_operation_the_provider_does_not_know_is_not_failed(subject: Subject):

@@ -34,6 +34,7 @@ FIELDS = {"provider": "veo", "model": "m", "prompt": "p"}
         ({"idempotency_key": ""}, "idempotency_key: "),
         ({"owner": None}, "owner: "),
         ({"colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"self": 1}, "self: extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(change: dict, named: str):
@@ -41,6 +42,11 @@ def test_a_wrong_field_is_refused_by_name(change: dict, named: str):
         GenerationRequest.checked({**FIELDS, **change})
 
     assert any(problem.startswith(named) for problem in refused.value.problems), refused.value.problems
+
+
+def test_making_one_directly_raises_the_same_error():
+    with pytest.raises(InvalidRequest, match="prompt: is empty"):
+        GenerationRequest(provider="veo", model="m", prompt="")
 
 
 def test_every_problem_is_named_at_once():

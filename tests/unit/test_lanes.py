@@ -243,6 +243,17 @@ def test_no_more_generations_are_handed_out_than_may_be_in_flight(lanes: Lanes, 
     assert len(_claim(lanes, limits)) == 3
 
 
+def test_an_id_handed_out_again_keeps_its_place_for_as_long_as_it_was_held(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=1000, burst=1000, max_in_flight=2)
+    (id,) = _ids(1)
+    lanes.hold(LANE, {id: 600.0})
+    lanes.schedule(LANE, {id: 0.0})
+
+    assert _claim(lanes, limits, lease_s=30) == [id]
+    clock.now += 100
+    assert lanes.view(LANE)["in_flight"] == 1
+
+
 def test_lanes_keep_out_of_each_others_way(lanes: Lanes):
     (id,) = _ids(1)
     lanes.schedule(Lane("acme", "submit"), {id: 0.0})

@@ -1,5 +1,6 @@
 """``vidpoll demo``: the main job on real parts, watched live, with the simulator's ledger as the judge."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -15,14 +16,15 @@ from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from vidpoll.accounts import load_accounts
+from vidpoll.accounts import Accounts, load_accounts
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import STYLES, AsJson, err, generation_table, out, print_json
 from vidpoll.client import Client
 from vidpoll.devstack import DevStack, project_folder
-from vidpoll.errors import InvalidRequest
+from vidpoll.errors import InvalidRequest, NotConfigured
 from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.messages import CHECK_STATUS, SUBMIT
+from vidpoll.settings import running_stack
 
 #: What the simulator allows each key in any second: the rate and burst of the accounts as shipped.
 STATUS_LIMIT: Final = 12
@@ -53,13 +55,14 @@ def demo(
         "--submit-limit",
         str(SUBMIT_LIMIT),
     ]
-    with DevStack(dir, simulator=simulator) as stack:
+    with DevStack(dir, simulator=simulator, own_servers=True) as stack:
+        accounts = _simulated_accounts(stack)
         started_at = time.monotonic()
         client = Client(broker_url=stack.urls["broker_url"], database_url=stack.urls["database_url"])
         ids = client.submit_many(wanted)
         say(f"{len(ids)} requests are in; every paid call and every check now goes through the lanes")
         generations = _watch(client, ids, stack, timeout_s, quiet=as_json)
-        summary = _summary(generations, stack, time.monotonic() - started_at)
+        summary = _summary(generations, stack, accounts, time.monotonic() - started_at)
     if as_json:
         print_json(summary)
     else:
@@ -88,10 +91,23 @@ def _empty(folder: Path) -> None:
     """Remove what an earlier demo left, and only that: the folder must be a stack's, held by nobody."""
     if folder.exists() and any(folder.iterdir()) and not (folder / "lock").exists():
         raise InvalidRequest([f"--dir {folder}: is not empty and no stack's folder; name another one"])
-    if (folder / "stack.json").exists():
+    if running_stack(folder):
         return
     for name in ("redis", "postgres", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _simulated_accounts(stack: DevStack) -> Accounts:
+    """The accounts the demo uses; it must not spend money, so all of them have to be the simulator's."""
+    simulator = stack.urls["simulator_url"]
+    accounts = load_accounts(stack.providers_file, {**os.environ, "VIDPOLL_SIMULATOR_URL": simulator})
+    for account in accounts.accounts.values():
+        if not account.base_url.startswith(simulator):
+            raise NotConfigured(
+                f"{stack.providers_file}: account {account.name} is at {account.base_url}, so the demo would pay for "
+                "videos; name a file with ${VIDPOLL_SIMULATOR_URL} accounts in VIDPOLL_PROVIDERS_FILE"
+            )
+    return accounts
 
 
 def _watch(client: Client, ids: Sequence[UUID], stack: DevStack, timeout_s: float, *, quiet: bool) -> list[Generation]:
@@ -165,10 +181,11 @@ def _report(stack: DevStack) -> dict[str, Any]:
     return found
 
 
-def _summary(generations: Sequence[Generation], stack: DevStack, elapsed_s: float) -> dict[str, Any]:
+def _summary(
+    generations: Sequence[Generation], stack: DevStack, accounts: Accounts, elapsed_s: float
+) -> dict[str, Any]:
     """The figures; all but ``completed`` and ``failed`` are the simulator's or Celery's own, not vidpoll's."""
     report, executed, delays = _report(stack), _executions(stack), _detection_delays(generations, stack)
-    accounts = load_accounts(stack.providers_file, {"VIDPOLL_SIMULATOR_URL": stack.urls["simulator_url"]})
     return {
         "requested": len(generations),
         "completed": sum(one.status is Status.COMPLETED for one in generations),

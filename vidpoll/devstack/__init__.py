@@ -26,6 +26,7 @@ from vidpoll.store.migrating import upgrade
 
 #: A child that dies this often within a minute is not started again.
 MOST_RESTARTS: Final = 5
+_SERVERS: Final = ("VIDPOLL_REDIS_URL", "VIDPOLL_BROKER_URL", "VIDPOLL_DATABASE_URL")
 
 
 class DevStack:
@@ -36,6 +37,7 @@ class DevStack:
         simulator: further arguments of ``vidpoll simulator``.
         workers: worker processes.
         environ: further environment of worker and beat.
+        own_servers: start Redis and Postgres even if the environment names some.
 
     Raises:
         StackHeld: another process holds the folder.
@@ -54,6 +56,7 @@ class DevStack:
         simulator: Sequence[str] = (),
         workers: int = 1,
         environ: Mapping[str, str] | None = None,
+        own_servers: bool = False,
     ) -> None:
         self.folder = folder.absolute()
         self.urls: dict[str, str] = {}
@@ -61,6 +64,7 @@ class DevStack:
         self._simulator = list(simulator)
         self._workers = workers
         self._environ = dict(environ or {})
+        self._named = {} if own_servers else {name: os.environ[name] for name in _SERVERS if name in os.environ}
         self._children: list[Child] = []
         self._restarts: list[float] = []
         self._lock: TextIO | None = None
@@ -130,14 +134,14 @@ class DevStack:
 
     def _start_servers(self) -> None:
         """Servers named in the environment are used; what is not named is started."""
-        if "VIDPOLL_REDIS_URL" in os.environ:
-            self.urls["redis_url"] = os.environ["VIDPOLL_REDIS_URL"]
+        if "VIDPOLL_REDIS_URL" in self._named:
+            self.urls["redis_url"] = self._named["VIDPOLL_REDIS_URL"]
         else:
             child, self.urls["redis_url"] = redis_server(self.folder)
             self._children.append(child)
-        self.urls["broker_url"] = os.environ.get("VIDPOLL_BROKER_URL", self.urls["redis_url"])
-        if "VIDPOLL_DATABASE_URL" in os.environ:
-            self.urls["database_url"] = os.environ["VIDPOLL_DATABASE_URL"]
+        self.urls["broker_url"] = self._named.get("VIDPOLL_BROKER_URL", self.urls["redis_url"])
+        if "VIDPOLL_DATABASE_URL" in self._named:
+            self.urls["database_url"] = self._named["VIDPOLL_DATABASE_URL"]
         else:
             child, self.urls["database_url"] = postgres_server(self.folder)
             self._children.append(child)

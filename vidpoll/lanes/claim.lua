@@ -57,7 +57,8 @@ if #ids > 0 then
     leased[#leased + 1] = id
   end
   redis.call('ZADD', KEYS[1], unpack(leased))
-  if max_in_flight > 0 then redis.call('ZADD', KEYS[3], unpack(leased)) end
+  -- GT: an id handed out again keeps the longer hold it already has.
+  if max_in_flight > 0 then redis.call('ZADD', KEYS[3], 'GT', unpack(leased)) end
   tat = tat + math.ceil(#ids / batch) * interval
   redis.call('HSET', KEYS[2], 'tat', string.format('%.0f', tat))
 end

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from vidpoll.accounts import Account
+from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
     Ambiguous,
@@ -68,6 +69,8 @@ class Runware:
         }  # fmt: skip
         try:
             answer = self._http.submit("", self._headers(), [task])
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
         except CallFailed as failed:
             return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
         return _submitted(answer, task_uuid, replay)
@@ -77,8 +80,10 @@ class Runware:
         tasks = [{"taskType": "getResponse", "taskUUID": operation.name} for operation in operations]
         try:
             answer = self._http.check("POST", "", self._headers(), tasks)
+        except NotConfigured as no_key:
+            return {operation.name: Unauthorized(str(no_key)) for operation in operations}
         except CallFailed as failed:
-            return dict.fromkeys((operation.name for operation in operations), Unreachable(str(failed)))
+            return {operation.name: Unreachable(str(failed)) for operation in operations}
         blocked = _blocked(answer)
         return {operation.name: blocked or _outcome(answer.object(), operation) for operation in operations}
 

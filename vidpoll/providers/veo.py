@@ -76,6 +76,8 @@ class Veo:
         path = f"{self._models()}/{quote(request.model, safe='')}:predictLongRunning"
         try:
             answer = self._http.submit(path, self._headers(), self._body(request, our_id))
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
         except CallFailed as failed:
             return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
         return _submitted(answer)
@@ -97,6 +99,8 @@ class Veo:
                 answer = self._http.check("POST", path, self._headers(), {"operationName": operation.name})
             else:
                 answer = self._http.check("GET", f"/{quote(operation.name)}", self._headers())
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
         except CallFailed as failed:
             return Unreachable(str(failed))
         return _outcome(answer)
