@@ -196,7 +196,7 @@ class Lifecycle:
                 self._complete(account, generation, outcome)
                 return None
             case Failed(code, message, retryable):
-                self._fail(account, generation, Failure(code, message, retryable))
+                self._fail(account, generation, Failure(code, message, retryable), by_check=True)
                 return None
             case _ if generation.past(generation.deadline_at):
                 self._time_out(account, generation)
@@ -244,15 +244,15 @@ class Lifecycle:
         )
         self._leave_lanes(account.name, generation.id)
 
-    def _fail(self, account: Account, generation: Generation, failure: Failure) -> None:
-        self._store.failed(generation.id, failure)
+    def _fail(self, account: Account, generation: Generation, failure: Failure, *, by_check: bool = False) -> None:
+        self._store.failed(generation.id, failure, by_check=by_check)
         self._leave_lanes(account.name, generation.id)
 
     def _time_out(self, account: Account, generation: Generation) -> None:
         """Its deadline has passed: stop expecting it. A later look that finds it done makes it completed, late."""
         words = f"no video after {generation.age_s():.0f} s, {generation.checks + 1} checks"
         self._providers[account.name].cancel(_operation(generation))
-        self._fail(account, generation, Failure("timed_out", words, retryable=True))
+        self._fail(account, generation, Failure("timed_out", words, retryable=True), by_check=True)
 
     def _leave_lanes(self, account_name: str, id: UUID) -> None:
         self._lanes.settle(Lane(account_name, "submit"), [id])

@@ -81,7 +81,7 @@ def test_many_requests_end_each_charged_once_and_each_checked_by_one_execution(s
     assert {row["status"] for row in rows.values()} == {"completed"}
     report = stack.report()
     assert (report["charged"], report["duplicate_charges"], report["submit_calls"]) == (120, 0, 120)
-    assert sum(row["checks"] for row in rows.values()) < report["status_calls"] + 20 * 120
+    assert sum(row["checks"] for row in rows.values()) >= report["status_calls"] > 0
 
 
 def test_cancel_and_refresh_reach_the_worker(stack: Stack):

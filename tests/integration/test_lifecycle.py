@@ -88,7 +88,7 @@ def test_a_request_becomes_a_video_in_postgres(
     driver.check(account)
 
     done = driver.get(id)
-    assert (done.status, done.progress, done.account) == (Status.COMPLETED, 100, account)
+    assert (done.status, done.progress, done.account, done.checks) == (Status.COMPLETED, 100, account, 1)
     assert done.video_url
     assert done.result
     assert done.result["videos"][0] == done.video_url

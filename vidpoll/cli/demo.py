@@ -15,10 +15,11 @@ from celery import Celery
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from vidpoll.accounts import Accounts, load_accounts
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import STYLES, AsJson, err, generation_table, out, print_json
+from vidpoll.cli.output import STYLES, AsJson, age, err, out, outcome, print_json
 from vidpoll.client import Client
 from vidpoll.devstack import DevStack, project_folder
 from vidpoll.errors import InvalidRequest, NotConfigured
@@ -227,7 +228,7 @@ def _detection_delays(generations: Sequence[Generation], stack: DevStack) -> lis
 
 
 def _print(generations: Sequence[Generation], summary: dict[str, Any]) -> None:
-    out.print(generation_table(generations))
+    out.print(_results(generations))
     out.print()
     for name, value in summary.items():
         out.print(f"{name:>24}  {value}", highlight=False)
@@ -237,6 +238,17 @@ def _print(generations: Sequence[Generation], summary: dict[str, Any]) -> None:
         else "[bold red]not everything is accounted for: see the figures above[/]"
     )
     out.print(f"\n{verdict}")
+
+
+def _results(generations: Sequence[Generation]) -> Table:
+    """What became of each request; ids are left out, since the demo's database ends with it."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("model", "outcome", "checks", "after"):
+        table.add_column(name, no_wrap=True, justify="left" if name in ("model", "outcome") else "right")
+    table.add_column("video or reason", overflow="fold")
+    for one in generations:
+        table.add_row(one.model, f"[{STYLES[one.status]}]{one.status}[/]", str(one.checks), age(one), outcome(one))
+    return table
 
 
 def _accounted_for(summary: dict[str, Any]) -> bool:

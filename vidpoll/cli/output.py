@@ -42,18 +42,18 @@ def complain(error: VidpollError, *, as_json: bool) -> None:
 def generation_table(generations: Iterable[Generation], title: str | None = None) -> Table:
     """Generations, one a line; on a narrow terminal the model and the outcome go below the id, which is never cut."""
     narrow = out.width < WIDE
-    table = Table(title=title, box=None, header_style="bold", pad_edge=False, expand=narrow)
-    table.add_column("id", overflow="fold", min_width=36, ratio=1 if narrow else None)
+    table = Table(title=title, box=None, header_style="bold", pad_edge=False)
+    table.add_column("id", overflow="fold", min_width=36)
     for name in ("status", "progress", "checks", "age"):
         table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
     if not narrow:
         table.add_column("model", no_wrap=True)
         table.add_column("video or reason", overflow="fold")
     for one in generations:
-        model, outcome = _escaped(one.model), _escaped(_outcome(one))
-        id = f"{one.id}\n[dim]{model}[/] {outcome}" if narrow else str(one.id)
-        cells = [id, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), _age(one)]
-        table.add_row(*cells, *([] if narrow else [model, outcome]))
+        model, video = _escaped(one.model), outcome(one)
+        id = f"{one.id}\n[dim]{model}[/] {video}" if narrow else str(one.id)
+        cells = [id, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), age(one)]
+        table.add_row(*cells, *([] if narrow else [model, video]))
     return table
 
 
@@ -68,15 +68,17 @@ def mapping_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> 
     return table
 
 
-def _outcome(one: Generation) -> str:
+def outcome(one: Generation) -> str:
+    """The video's address, else why there is none, else what is being done; safe to print as markup."""
     if one.video_url:
-        return one.video_url
+        return _escaped(one.video_url)
     if one.error:
-        return f"{one.error['code']}: {one.error['message']}"
-    return one.stage or ""
+        return _escaped(f"{one.error['code']}: {one.error['message']}")
+    return _escaped(one.stage or "")
 
 
-def _age(one: Generation) -> str:
+def age(one: Generation) -> str:
+    """Seconds since it was asked for; until it ended, if it has."""
     end = one.completed_at or one.read_at
     return f"{(end - one.created_at).total_seconds():.0f} s"
 

@@ -119,8 +119,9 @@ class Transitions(EngineBound):
             "progress": 100,
             "video_url": video_url,
             "error": None,
-            "completed_at": func.now(),
             "stage": None,
+            "checks": _ROW.checks + 1,
+            "completed_at": func.now(),
         }
         on_time = {**result, "late": False}
         if self._move(id, _WATCHED, Status.COMPLETED, "completed", {"video_url": video_url}, result=on_time, **values):
@@ -131,12 +132,12 @@ class Transitions(EngineBound):
             guard=_ROW.error["code"].astext == "timed_out", result=late, **values,
         )  # fmt: skip
 
-    def failed(self, id: UUID, failure: Failure) -> bool:
-        """pending, submitting, processing or unknown → failed."""
+    def failed(self, id: UUID, failure: Failure, *, by_check: bool = False) -> bool:
+        """Pending, submitting, processing or unknown → failed; ``by_check`` counts the look that found it."""
         expected = (Status.PENDING, Status.SUBMITTING, Status.PROCESSING, Status.UNKNOWN)
         return self._move(
             id, expected, Status.FAILED, "failed", asdict(failure),
-            error=asdict(failure), completed_at=func.now(), stage=None,
+            error=asdict(failure), completed_at=func.now(), stage=None, checks=_ROW.checks + int(by_check),
         )  # fmt: skip
 
     # -- cancelling -----------------------------------------------------------------------------------------------
