@@ -1,6 +1,6 @@
 """Celery's settings. Nothing here waits with an ETA: countdowns wait in the lanes, so every message is due at once.
 
-Broker, pool size and lease come from the environment (``VIDPOLL_BROKER_URL``, ``VIDPOLL_WORKER_THREADS``).
+Broker and pool size come from the environment (``VIDPOLL_BROKER_URL``, ``VIDPOLL_WORKER_THREADS``).
 """
 
 from kombu.entity import Queue
@@ -11,7 +11,7 @@ from vidpoll.settings import load_settings
 _settings = load_settings()
 
 broker_url = _settings.need("broker_url")
-if broker_url.startswith("redis://"):
+if broker_url.startswith(("redis://", "rediss://")):
     broker_transport = "tasks.transport:Transport"
 result_backend = None
 task_ignore_result = True

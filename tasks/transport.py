@@ -8,6 +8,7 @@ A worker that ends abruptly leaves paid calls whose outcome nobody knows, so thi
 """
 
 import base64
+import codecs
 import json
 from typing import Any
 
@@ -53,30 +54,44 @@ class Transport(RedisTransport):
 
 
 def _is_message(entry: bytes) -> bool:
-    """Whether Celery can take the entry apart; what is in it is the task's business."""
+    """Whether kombu and Celery can take the entry apart; what it asks for is the task's business.
+
+    Anything may lie in a list, so anything that goes wrong here means no.
+    """
     try:
         found = json.loads(entry)
-        delivery = found["properties"]["delivery_info"]
+        properties, delivery = found["properties"], found["properties"]["delivery_info"]
+        codecs.lookup(found["content-encoding"])
+        strings = (properties["delivery_tag"], delivery["exchange"], delivery["routing_key"], found["body"])
         return (
-            isinstance(found["headers"], dict)
-            and isinstance(found["properties"]["delivery_tag"], str)
-            and isinstance(delivery["exchange"], str)
-            and isinstance(delivery["routing_key"], str)
-            and _is_body(found)
+            all(isinstance(value, str) for value in strings)
+            and properties.get("body_encoding") in (None, "base64")
+            and isinstance(found["headers"], dict)
+            and _is_task(found)
         )
-    except (ValueError, KeyError, TypeError):
+    except Exception:
         return False
 
 
-def _is_body(found: dict[str, Any]) -> bool:
-    """Whether a JSON body is ``[args, kwargs, embed]``; other content types are refused by Celery itself."""
-    if found.get("content-type") != "application/json" or found["properties"].get("body_encoding") != "base64":
-        return isinstance(found["body"], str)
-    body = json.loads(base64.b64decode(found["body"], validate=True))
+def _is_task(found: dict[str, Any]) -> bool:
+    """Whether it names a task and an id, and a JSON body is ``[args, kwargs, embed]``.
+
+    Protocol 1 has all of it in the body. Other content types are refused by Celery itself.
+    """
+    body: Any = [[], {}, None]
+    if found.get("content-type") == "application/json" and found["properties"].get("body_encoding") == "base64":
+        body = json.loads(base64.b64decode(found["body"], validate=True))
+    named = found["headers"]
     if isinstance(body, dict):
-        return "task" in body  # protocol 1
-    args, kwargs, _ = body
-    return isinstance(args, list) and isinstance(kwargs, dict)
+        named, args, kwargs = body, body.get("args", []), body.get("kwargs", {})
+    else:
+        args, kwargs, _ = body
+    return (
+        isinstance(named["task"], str)
+        and isinstance(named["id"], str)
+        and isinstance(args, list)
+        and isinstance(kwargs, dict)
+    )
 
 
 def _wrapped(entry: bytes) -> bytes:

@@ -17,7 +17,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -25,8 +24,11 @@ from pydantic import (
 )
 
 from vidpoll.errors import NotConfigured, UnknownTarget
+from vidpoll.generation import TIMEOUT_LIMIT_S
 from vidpoll.schedule import Geometric, Schedule
 
+Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)]
 #: Seconds by which calls may be delayed differently between grant and wire.
 JITTER_S: Final = 0.05
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
@@ -55,8 +57,8 @@ class ModelPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schedule: Schedule = Geometric()
-    timeout_s: PositiveFloat = 1800.0
-    expected_s: PositiveFloat = 300.0
+    timeout_s: Seconds = 1800.0
+    expected_s: Seconds = 300.0
 
 
 def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
@@ -74,6 +76,7 @@ class Account(BaseModel):
 
     Attributes:
         api_key_env: name of the environment variable that holds the key.
+        api_key_file: a file that holds the key, read at every call: for tokens that something else refreshes.
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
         options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
@@ -85,10 +88,11 @@ class Account(BaseModel):
     provider: Literal["runware", "veo"]
     base_url: str
     api_key_env: str | None = None
+    api_key_file: Path | None = None
     api_key: SecretStr | None = None
-    status_rate: PositiveFloat = 5.0
+    status_rate: Rate = 5.0
     status_burst: PositiveInt = 2
-    submit_rate: PositiveFloat = 1.0
+    submit_rate: Rate = 1.0
     submit_burst: PositiveInt = 2
     max_in_flight: PositiveInt | None = None
     options: dict[str, str] = Field(default_factory=dict)
@@ -96,8 +100,12 @@ class Account(BaseModel):
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        if (self.api_key is None) == (self.api_key_env is None):
-            raise ValueError("give either api_key_env (a variable's name) or, for a loopback address, api_key")
+        if [self.api_key, self.api_key_env, self.api_key_file].count(None) != 2:
+            raise ValueError(
+                "give one of api_key_env (a variable's name), api_key_file or, for loopback addresses, api_key"
+            )
+        if urlsplit(self.base_url).scheme not in ("http", "https"):
+            raise ValueError("base_url must start with https:// (or http://)")
         if self.api_key is not None and urlsplit(self.base_url).hostname not in _LOOPBACK:
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
@@ -118,18 +126,24 @@ class Account(BaseModel):
         return self
 
     def key(self) -> str:
-        """The credential, read from the environment at the moment of use, so that it can be rotated.
+        """The credential, read at the moment of use.
 
         Raises:
-            NotConfigured: the variable is not set.
+            NotConfigured: the variable is not set, the file cannot be read.
         """
         if self.api_key is not None:
             return self.api_key.get_secret_value()
-        assert self.api_key_env is not None  # _one_key
-        try:
-            return os.environ[self.api_key_env]
-        except KeyError:
-            raise NotConfigured(f"account {self.name}: set {self.api_key_env} to its API key") from None
+        if self.api_key_file is not None:
+            try:
+                return self.api_key_file.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise NotConfigured(
+                    f"account {self.name}: cannot read its key from {self.api_key_file}: {error}"
+                ) from None
+        key = os.environ.get(str(self.api_key_env), "").strip()
+        if not key:
+            raise NotConfigured(f"account {self.name}: set {self.api_key_env} to its API key")
+        return key
 
     def policy(self, model: str) -> ModelPolicy:
         """The policy of ``model``; the defaults for a model since taken out of the file but still being watched."""
@@ -189,9 +203,9 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ) -> Accoun
     """
     try:
         text = path.read_text()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise NotConfigured(
-            f"cannot read the providers file {path} ({error.strerror}); set VIDPOLL_PROVIDERS_FILE to where it is"
+            f"cannot read the providers file {path} ({error}); set VIDPOLL_PROVIDERS_FILE to where it is"
         ) from None
     try:
         tables = tomllib.loads(_substituted(text, path, environ))

@@ -152,8 +152,11 @@ class GenerationRequest(BaseModel):
         return cls(**fields)
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything but the id and the key: equal for equal requests, whoever sent them."""
-        body = self.model_dump(mode="json", exclude={"id", "idempotency_key"})
+        """SHA-256 of everything but the id and the key: equal for equal requests, whoever sent them.
+
+        Fields at their default are left out, so that a field added later changes no stored hash.
+        """
+        body = self.model_dump(mode="json", exclude={"id", "idempotency_key"}, exclude_defaults=True)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -203,6 +206,7 @@ class Generation:
     updated_at: datetime
     read_at: datetime
     account: str | None = None
+    requested_account: str | None = None
     project_id: str | None = None
     idempotency_key: str | None = None
     params: dict[str, JsonValue] = field(default_factory=dict)
@@ -229,9 +233,10 @@ class Generation:
 
     @property
     def request(self) -> GenerationRequest:
-        """What was asked for, to be sent to the provider."""
+        """What was asked for."""
         return GenerationRequest.model_construct(
-            provider=self.provider, model=self.model, prompt=self.prompt, owner=self.owner, account=self.account,
+            provider=self.provider, model=self.model, prompt=self.prompt, owner=self.owner,
+            account=self.requested_account,
             params=self.params, idempotency_key=self.idempotency_key, priority=self.priority,
             timeout_s=self.timeout_s, project_id=self.project_id, id=self.id,
         )  # fmt: skip
@@ -243,6 +248,10 @@ class Generation:
     def past(self, moment: datetime | None) -> bool:
         """Whether ``moment`` has passed on the database's clock."""
         return moment is not None and self.read_at > moment
+
+    def overdue_s(self) -> float:
+        """Seconds its deadline is past; 0 before."""
+        return max(0.0, (self.read_at - self.deadline_at).total_seconds()) if self.deadline_at else 0.0
 
     def seconds_until(self, moment: datetime | None) -> float:
         """Seconds until ``moment`` on the database's clock, 0 when it has passed; endless when there is none."""

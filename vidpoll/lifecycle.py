@@ -7,16 +7,17 @@ a message delivered twice, or two workers at once, change nothing twice. What ge
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
 from vidpoll import schedule
 from vidpoll.accounts import Account
-from vidpoll.errors import InvalidRequest, StoreUnavailable
+from vidpoll.errors import InvalidRequest, StoreUnavailable, Unavailable
 from vidpoll.generation import Failure, Generation, GenerationRequest, Status
-from vidpoll.lanes import Lane, both_lanes
+from vidpoll.grants import Grants
+from vidpoll.lanes import Lane
 from vidpoll.providers.base import (
     Ambiguous,
     Cancelled,
@@ -34,17 +35,19 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
+    storable,
 )
-from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
 from vidpoll.services import Services
 from vidpoll.store import Accepted, Checked
 
 log = logging.getLogger("vidpoll.lifecycle")
 
-#: A grant not used within so many seconds is given back, so that a provider never sees two seconds' worth at once.
-STALE_GRANT_S: Final = 1.0
-#: Seconds an account rests when its key is refused, before the key is tried again.
-UNAUTHORIZED_PAUSE_S: Final = 30.0
+#: Seconds past its deadline after which a generation is given up even though the provider gave no usable answer.
+UNANSWERED_GRACE_S: Final = 3600.0
+#: Seconds until the next look after an answer that we cannot act on.
+FAILED_LOOK_S: Final = 30.0
+#: Pauses between tries to store what the provider accepted, seconds; together about a minute.
+STORE_PAUSES_S: Final = (0.1, 0.5, 1, 2, 4, 8, 15, 30)
 #: The priority of somebody who waits for the answer.
 URGENT: Final = 9
 
@@ -57,7 +60,7 @@ class Lifecycle:
         self._lanes = services.lanes
         self._providers = services.providers
         self._accounts = services.accounts
-        self._limits = services.limits
+        self._grants = Grants(services)
 
     # -- accept: from a request to a row in its submit lane -----------------------------------------------------------
 
@@ -76,8 +79,20 @@ class Lifecycle:
         accepted = self._store.accept(request, account.name)
         if accepted.status is Status.PENDING:
             pinned = account.name if accepted.new else self._store.pin(accepted.id, account.name)
-            self._lanes.schedule(Lane(pinned, "submit"), {accepted.id: 0}, priority=request.priority, only_absent=True)
+            self._enter_submit_lane(pinned, accepted.id, request.priority)
         return accepted
+
+    def take_up(self, generation: Generation) -> None:
+        """The same for a row that is there, and whose sender's message was lost."""
+        try:
+            account = self._route(generation.request)
+        except InvalidRequest as error:
+            self._store.failed(generation.id, Failure(error.code, str(error)))
+            return
+        self._enter_submit_lane(self._store.pin(generation.id, account.name), generation.id, generation.priority)
+
+    def _enter_submit_lane(self, account_name: str, id: UUID, priority: int) -> None:
+        self._lanes.schedule(Lane(account_name, "submit"), {id: 0}, priority=priority, only_absent=True)
 
     def _route(self, request: GenerationRequest) -> Account:
         account = self._accounts.route(request.provider, request.model, request.account)
@@ -98,18 +113,28 @@ class Lifecycle:
     def submit(self, account_name: str, ids: Sequence[UUID], call_at_us: int) -> None:
         """Make the paid call for generations the submit lane handed out."""
         account, lane = self._accounts[account_name], Lane(account_name, "submit")
-        if self._stale(call_at_us):
-            self._give_back(lane, ids)
+        if self._grants.stale(call_at_us):
+            self._grants.give_back(lane, ids)
             return
-        self._wait_until(call_at_us)
+        self._grants.wait_until(call_at_us)
         for id in ids:
             generation = self._store.submitting(id)
             if generation is None:
                 self._leave_submit_lane(lane, id)
-                continue
-            replay = generation.submit_attempts > 1
-            outcome = self._providers[account_name].submit(generation.request, id, replay=replay)
-            self._submitted(account, lane, generation, outcome)
+            elif self._grants.stale(call_at_us):
+                self._submit_again(lane, generation, "waited too long for its turn", 0, failed=False)
+            else:
+                self._submitted(account, lane, generation, self._paid_call(generation))
+
+    def _paid_call(self, generation: Generation) -> SubmitOutcome:
+        """Call the provider, once. Whatever goes wrong in the adapter itself leaves open whether the call was made."""
+        replay = generation.submit_attempts > 1
+        try:
+            provider = self._providers[str(generation.account)]
+            return storable(provider.submit(generation.request, generation.id, replay=replay))
+        except Exception as error:
+            log.exception("generation %s: the adapter failed during the paid call", generation.id)
+            return Ambiguous(f"{type(error).__name__} in the adapter")
 
     def _submitted(self, account: Account, lane: Lane, generation: Generation, outcome: SubmitOutcome) -> None:
         match outcome:
@@ -118,16 +143,19 @@ class Lifecycle:
             case Refused(code, message):
                 self._fail(account, generation, Failure(code, message))
             case RateLimited(retry_after):
-                pause = self._pause(lane, retry_after)
+                pause = self._grants.pause(lane, retry_after)
                 self._submit_again(lane, generation, f"the provider asks to wait {pause:.0f} s", pause, failed=False)
             case Unauthorized(reason):
-                pause = self._rest_account(account, reason)
-                self._submit_again(lane, generation, f"the account's key is refused: {reason}", pause, failed=False)
+                pause = self._grants.rest_account(account.name, reason)
+                self._submit_again(lane, generation, f"the account is refused: {reason}", pause, failed=False)
             case NotSent(reason):
+                self._grants.pause(lane, None)
                 self._submit_again(lane, generation, reason, schedule.backoff(generation.failures_in_a_row + 1))
             case Ambiguous(reason) if self._providers[account.name].capabilities.client_supplied_id:
+                self._grants.pause(lane, None)
                 self._submit_again(lane, generation, reason, schedule.backoff(generation.failures_in_a_row + 1))
             case Ambiguous(reason):
+                self._grants.pause(lane, None)
                 self._store.unknown(generation.id, Failure("unknown_outcome", reason))
                 self._lanes.settle(lane, [generation.id])
                 log.warning("generation %s: nobody knows whether the provider took it: %s", generation.id, reason)
@@ -137,17 +165,12 @@ class Lifecycle:
         policy = account.policy(generation.model)
         timeout_s = generation.timeout_s or policy.timeout_s
         countdown = policy.schedule.countdown(0)
-        try:
-            moved = self._store.processing(
+        moved = self._until_stored(
+            lambda: self._store.processing(
                 generation.id, operation_name, countdown=countdown, expected_s=policy.expected_s, timeout_s=timeout_s
-            )
-        except StoreUnavailable:
-            log.error(
-                "generation %s was accepted as operation %s, but that could not be stored",
-                generation.id,
-                operation_name,
-            )
-            raise
+            ),
+            f"generation {generation.id} was accepted as operation {operation_name}",
+        )
         self._lanes.settle(Lane(account.name, "submit"), [generation.id])
         if not moved:
             return
@@ -155,6 +178,16 @@ class Lifecycle:
             self._lanes.hold(Lane(account.name, "submit"), {generation.id: timeout_s})
         self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
         self.cancel_if_requested(generation.id)
+
+    def _until_stored(self, store: Callable[[], bool], what: str) -> bool:
+        """Store what only we know and what was paid for: again and again while Postgres is away, for a minute."""
+        for pause in STORE_PAUSES_S:
+            try:
+                return store()
+            except StoreUnavailable as error:
+                log.error("%s, which cannot be stored now: %s", what, error)
+                time.sleep(pause)
+        return store()
 
     def _submit_again(
         self, lane: Lane, generation: Generation, reason: str, countdown: float, *, failed: bool = True
@@ -164,8 +197,9 @@ class Lifecycle:
             self._lanes.schedule(lane, {generation.id: countdown}, priority=generation.priority)
 
     def _leave_submit_lane(self, lane: Lane, id: UUID) -> None:
-        """Somebody else submitted it, or it was cancelled while it waited."""
-        self._lanes.settle(lane, [id])
+        """Somebody else submitted it, or it was cancelled while it waited. One that waits again stays in the lane."""
+        if not any(one.status is Status.PENDING for one in self._store.find([id])):
+            self._lanes.settle(lane, [id])
         self.cancel_if_requested(id)
 
     # -- check: look at what the provider has -------------------------------------------------------------------------
@@ -173,21 +207,30 @@ class Lifecycle:
     def check(self, account_name: str, ids: Sequence[UUID], call_at_us: int) -> None:
         """Look at generations the status lane handed out, and act on what the provider says of each."""
         account, lane = self._accounts[account_name], Lane(account_name, "status")
-        if self._stale(call_at_us):
-            self._give_back(lane, ids)
+        if self._grants.stale(call_at_us):
+            self._grants.give_back(lane, ids)
             return
         watched = [one for one in self._store.find(ids) if _is_watched(one)]
-        self._lanes.settle(lane, list(set(ids) - {one.id for one in watched}))
+        self._leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
         if not watched:
             return
-        self._wait_until(call_at_us)
+        self._grants.wait_until(call_at_us)
+        if self._grants.stale(call_at_us):
+            self._grants.give_back(lane, [one.id for one in watched])
+            return
         outcomes = self._providers[account_name].check([_operation(one) for one in watched])
-        again = [
-            checked
-            for generation in watched
-            if (checked := self._checked(account, generation, outcomes[str(generation.operation_name)]))
-        ]
-        self._look_again(lane, again)
+        again = [self._checked_alone(account, one, outcomes[str(one.operation_name)]) for one in watched]
+        self._look_again(lane, [checked for checked in again if checked])
+
+    def _checked_alone(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
+        """Act on one outcome; an answer we cannot act on must not hold up the others of its task."""
+        try:
+            return self._checked(account, generation, storable(outcome))
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("generation %s: cannot act on %r", generation.id, outcome)
+            return self._no_answer(generation, f"{type(error).__name__}: the answer cannot be used", FAILED_LOOK_S)
 
     def _checked(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; what to note for the next look, or None when it has ended."""
@@ -198,23 +241,28 @@ class Lifecycle:
             case Failed(code, message, retryable):
                 self._fail(account, generation, Failure(code, message, retryable), by_check=True)
                 return None
-            case _ if generation.past(generation.deadline_at):
+            case Pending() | NotFound() if generation.past(generation.deadline_at):
+                self._time_out(account, generation)
+                return None
+            case _ if generation.overdue_s() > UNANSWERED_GRACE_S:
                 self._time_out(account, generation)
                 return None
             case Pending(progress, stage):
                 return self._still_pending(account, generation, progress, stage)
             case RateLimited(retry_after):
-                pause = self._pause(Lane(account.name, "status"), retry_after)
+                pause = self._grants.pause(Lane(account.name, "status"), retry_after)
                 return self._no_answer(generation, f"the provider asks to wait {pause:.0f} s", pause)
             case Unauthorized(reason):
                 return self._no_answer(
-                    generation, f"the account's key is refused: {reason}", self._rest_account(account, reason)
+                    generation,
+                    f"the account is refused: {reason}",
+                    self._grants.rest_account(account.name, reason),
                 )
             case NotFound(reason) | Unreachable(reason):
                 return self._no_answer(generation, reason, schedule.backoff(generation.failures_in_a_row + 1))
 
     def _still_pending(self, account: Account, generation: Generation, progress: int | None, stage: str) -> Checked:
-        now = max(generation.progress, progress or 0)
+        now = max(generation.progress, min(100, progress or 0))
         overdue = generation.past(generation.expected_at)
         seen_before = (generation.progress, generation.stage, generation.overdue)
         countdown = account.policy(generation.model).schedule.countdown(generation.checks + 1)
@@ -226,7 +274,6 @@ class Lifecycle:
     def _no_answer(self, generation: Generation, reason: str, countdown: float) -> Checked:
         """A look that said nothing about the generation: it is tried again, and counts as no check."""
         overdue = generation.past(generation.expected_at)
-        countdown = min(countdown, generation.seconds_until(generation.deadline_at))
         changed = (reason, overdue) != (generation.stage, generation.overdue)
         return Checked(generation.id, countdown, generation.progress, reason, overdue, failed=True, changed=changed)
 
@@ -240,13 +287,15 @@ class Lifecycle:
 
     def _complete(self, account: Account, generation: Generation, ready: Ready) -> None:
         self._store.completed(
-            generation.id, ready.videos[0], {name: value for name, value in asdict(ready).items() if value}
+            generation.id,
+            ready.videos[0],
+            {name: value for name, value in asdict(ready).items() if value not in (None, ())},
         )
-        self._leave_lanes(account.name, generation.id)
+        self._leave_lanes(account.name, [generation.id])
 
     def _fail(self, account: Account, generation: Generation, failure: Failure, *, by_check: bool = False) -> None:
         self._store.failed(generation.id, failure, by_check=by_check)
-        self._leave_lanes(account.name, generation.id)
+        self._leave_lanes(account.name, [generation.id])
 
     def _time_out(self, account: Account, generation: Generation) -> None:
         """Its deadline has passed: stop expecting it. A later look that finds it done makes it completed, late."""
@@ -254,10 +303,10 @@ class Lifecycle:
         self._providers[account.name].cancel(_operation(generation))
         self._fail(account, generation, Failure("timed_out", words, retryable=True), by_check=True)
 
-    def _leave_lanes(self, account_name: str, id: UUID) -> None:
-        self._lanes.settle(Lane(account_name, "submit"), [id])
-        self._lanes.release(Lane(account_name, "submit"), [id])
-        self._lanes.settle(Lane(account_name, "status"), [id])
+    def _leave_lanes(self, account_name: str, ids: Sequence[UUID]) -> None:
+        self._lanes.settle(Lane(account_name, "submit"), ids)
+        self._lanes.release(Lane(account_name, "submit"), ids)
+        self._lanes.settle(Lane(account_name, "status"), ids)
 
     # -- cancel, refresh: what a person asks for ----------------------------------------------------------------------
 
@@ -286,7 +335,7 @@ class Lifecycle:
         match self._providers[account_name].cancel(_operation(generation)):
             case Cancelled():
                 self._store.cancelled(generation.id, expected=Status.PROCESSING)
-                self._leave_lanes(account_name, generation.id)
+                self._leave_lanes(account_name, [generation.id])
             case CannotCancel(reason):
                 self._store.cancel_refused(generation.id, f"{reason}; still watched")
 
@@ -301,33 +350,6 @@ class Lifecycle:
         generation = self._store.get(id)
         if _is_watched(generation):
             self._lanes.schedule(Lane(str(generation.account), "status"), {id: 0}, priority=URGENT)
-
-    # -- grants and pauses --------------------------------------------------------------------------------------------
-
-    def _stale(self, call_at_us: int) -> bool:
-        return self._lanes.now_us() > call_at_us + STALE_GRANT_S * 1e6
-
-    def _give_back(self, lane: Lane, ids: Sequence[UUID]) -> None:
-        """Do not call on an old token: the ids are due at once, and will leave with a new one."""
-        self._lanes.release(lane, ids)
-        self._lanes.schedule(lane, dict.fromkeys(ids, 0.0))
-
-    def _wait_until(self, call_at_us: int) -> None:
-        """Wait for the grant's moment: what messages take on their way is evened out, calls keep the bucket's pace."""
-        time.sleep(max(0.0, min(STALE_GRANT_S, (call_at_us - self._lanes.now_us()) / 1e6)))
-
-    def _pause(self, lane: Lane, retry_after: float | None) -> float:
-        """The whole lane waits, for every worker at once."""
-        seconds = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
-        self._lanes.pause(lane, self._limits(lane), seconds)
-        return seconds
-
-    def _rest_account(self, account: Account, reason: str) -> float:
-        """A refused key concerns every call of the account; its generations wait."""
-        log.error("account %s: the key is refused: %s", account.name, reason)
-        for lane in both_lanes(account.name):
-            self._pause(lane, UNAUTHORIZED_PAUSE_S)
-        return UNAUTHORIZED_PAUSE_S
 
 
 def _is_watched(generation: Generation) -> bool:

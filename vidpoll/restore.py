@@ -11,7 +11,6 @@ from typing import Final
 from uuid import UUID
 
 from vidpoll.accounts import Account
-from vidpoll.errors import IdempotencyConflict, InvalidRequest
 from vidpoll.generation import Failure, Status
 from vidpoll.lanes import Lane
 from vidpoll.lifecycle import Lifecycle
@@ -21,17 +20,29 @@ from vidpoll.store import Waiting
 
 log = logging.getLogger("vidpoll.restore")
 
+#: Seconds after which a row that no worker took up must have lost its message.
+LOST_MESSAGE_S: Final = 15.0
 _DEAD_WORKER: Final = "the worker died during the call"
 
 
 def restore_stuck(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
-    """Put everything back where its row says it belongs; how many of each kind were put back."""
+    """Put everything back where its row says it belongs; how many of each kind were put back.
+
+    Nothing is done, and nothing told, while another restore is at it.
+    """
+    with services.store.one_at_a_time() as mine:
+        return _restore(services, lifecycle) if mine else {}
+
+
+def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
+    """What is at the providers comes first: it holds the places that decide how many may be submitted."""
     _tell_of_accounts_gone(services)
+    accounts = list(services.accounts.accounts.values())
     return {
+        "processing": sum(_processing(services, account) for account in accounts),
         "submitting": _stale_submits(services),
-        "unpinned": sum(_accept(services, lifecycle, page) for page in services.store.unpinned()),
-        "pending": sum(_pending(services, account) for account in services.accounts.accounts.values()),
-        "processing": sum(_processing(services, account) for account in services.accounts.accounts.values()),
+        "unpinned": sum(_take_up(services, lifecycle, page) for page in services.store.unpinned(LOST_MESSAGE_S)),
+        "pending": sum(_pending(services, account) for account in accounts),
     }
 
 
@@ -50,28 +61,29 @@ def _stale_submits(services: Services) -> int:
         provider = services.providers.get(account)
         if provider and provider.capabilities.client_supplied_id:
             services.store.not_sent(id, _DEAD_WORKER)
+            services.lanes.schedule(Lane(account, "submit"), {id: 0.0}, only_absent=True)
         else:
             services.store.unknown(id, Failure("unknown_outcome", _DEAD_WORKER))
             log.warning("generation %s: %s; nobody knows whether the provider took it", id, _DEAD_WORKER)
     return len(stale)
 
 
-def _accept(services: Services, lifecycle: Lifecycle, page: Iterable[Waiting]) -> int:
-    """Rows whose sender could not nudge us."""
-    accepted = 0
-    for generation in services.store.find([waiting.id for waiting in page]):
-        try:
-            lifecycle.accept(generation.request)
-            accepted += 1
-        except (InvalidRequest, IdempotencyConflict) as error:
-            log.warning("generation %s refused: %s", generation.id, error)
-    return accepted
+def _take_up(services: Services, lifecycle: Lifecycle, page: Iterable[Waiting]) -> int:
+    """Rows whose message was lost."""
+    generations = services.store.find([waiting.id for waiting in page])
+    for generation in generations:
+        lifecycle.take_up(generation)
+    return len(generations)
 
 
 def _pending(services: Services, account: Account) -> int:
-    """Nothing to do while the lane has as many ids as there are rows; else all are compared."""
+    """Nothing to do while the lane has as many ids as rows that belong there; else all are compared.
+
+    A generation that is being submitted is still in the lane, under its lease.
+    """
     lane = Lane(account.name, "submit")
-    if services.lanes.size(lane) >= services.store.counts_by_account(Status.PENDING).get(account.name, 0):
+    counts = [services.store.counts_by_account(status) for status in (Status.PENDING, Status.SUBMITTING)]
+    if services.lanes.size(lane) >= sum(count.get(account.name, 0) for count in counts):
         return 0
     restored = 0
     for page in services.store.waiting_to_submit(account.name):

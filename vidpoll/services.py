@@ -6,6 +6,7 @@ import redis
 
 from vidpoll import providers
 from vidpoll.accounts import Accounts, jitter_reserve
+from vidpoll.errors import NotConfigured
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
 from vidpoll.settings import Settings
@@ -54,7 +55,9 @@ def build_store(settings: Settings) -> Store:
 
 def build_lanes(settings: Settings) -> Lanes:
     """The lanes alone."""
-    client = redis.Redis.from_url(
-        settings.need("redis_url"), socket_timeout=5, socket_connect_timeout=5, health_check_interval=30
-    )
+    url = settings.need("redis_url")
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, health_check_interval=30)
+    except ValueError as error:
+        raise NotConfigured(f"the Redis URL cannot be used: {error}") from None
     return Lanes(client)

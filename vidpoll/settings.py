@@ -7,6 +7,8 @@
 ``VIDPOLL_PROVIDERS_FILE`` accounts and models; ``config/providers.toml`` if not set
 ``VIDPOLL_SIMULATOR_URL``  the simulator, where the providers file names it
 ``VIDPOLL_STACK_DIR``      folder of the embedded stack; ``.vidpoll`` if not set
+``VIDPOLL_WORKER_THREADS`` threads of a worker process; 16 if not set
+``VIDPOLL_LEASE_S``        seconds until a dead worker's work is due again; 30 if not set
 ========================== ==========================================================
 
 What the environment does not say is taken from ``stack.json`` of a running ``vidpoll up``. A server that merely
@@ -19,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vidpoll.accounts import Accounts, load_accounts
@@ -44,8 +46,8 @@ class Settings(BaseSettings):
     providers_file: Path = Path("config/providers.toml")
     stack_dir: Path = Path(".vidpoll")
     simulator_url: str | None = None
-    worker_threads: int = 16
-    lease_s: float = 30.0
+    worker_threads: int = Field(default=16, ge=1, le=1000)
+    lease_s: float = Field(default=30.0, gt=0, le=3600)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 
 import pytest
 
@@ -9,6 +10,13 @@ from tests.acceptance.stack import Stack, celery_message
 from tests.waiting import until
 
 GOOD = {"owner": "alice", "provider": "veo", "model": "veo-fast", "prompt": "a lion at dawn"}
+
+
+def changed(change: Callable[[dict], object]) -> bytes:
+    """A good message with one thing wrong."""
+    message = json.loads(celery_message("vidpoll.generate", GOOD))
+    change(message)
+    return json.dumps(message).encode()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,11 @@ def test_dead_letters_are_shown_to_the_operator(stack: Stack):
         b"{}",
         b"[]",
         b"\xff\x00",
+        b"[" * 5000,
+        changed(lambda message: message["headers"].pop("id")),
+        changed(lambda message: message["headers"].update(task=["x"])),
+        changed(lambda message: message["properties"].update(body_encoding="gzip")),
+        changed(lambda message: message.update({"content-encoding": "klingon"})),
         b'{"body": "!", "headers": {}, "properties": {}}',
         b'{"body": "!", "headers": {}, "properties": {"delivery_info": {}, "delivery_tag": "x"}}',
     ],

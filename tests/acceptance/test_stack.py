@@ -109,6 +109,7 @@ def test_the_demo_accounts_for_everything(tmp_path: Path):
         12,
         0,
     )
+    assert summary["refused_429"] == 0
     assert summary["submit_executions"] == summary["submit_calls"] == 12
     assert summary["check_executions"] <= summary["status_calls"]
     assert not list((tmp_path / "d").glob("stack.json"))

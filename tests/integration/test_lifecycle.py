@@ -13,10 +13,12 @@ from sqlalchemy import event
 from tests import providers_file
 from tests.waiting import until
 from vidpoll.accounts import load_accounts
-from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest
+from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, StoreUnavailable
 from vidpoll.generation import Generation, GenerationRequest, Status
+from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
-from vidpoll.lifecycle import STALE_GRANT_S, Lifecycle
+from vidpoll.lifecycle import Lifecycle
+from vidpoll.providers.base import Capabilities, Failed, Operation, Pending, Ready, Submitted
 from vidpoll.restore import restore_stuck
 from vidpoll.services import Services
 from vidpoll.simulator import World
@@ -46,6 +48,10 @@ class Driver:
             self.services.lanes.schedule(lane, {one.id: 0.0 for one in page})
         ids, at = self.claim(lane)
         self.lifecycle.check(account, ids, at)
+
+    def end_pauses(self, account: str) -> None:
+        for verb in ("submit", "status"):
+            self.services.lanes._redis.delete(Lane(account, verb).key("bucket"))
 
     def accepted(self, request: GenerationRequest) -> uuid.UUID:
         return self.lifecycle.accept(request).id
@@ -172,6 +178,7 @@ def test_a_submit_under_our_own_id_is_sent_again_and_charged_once(driver: Driver
     assert driver.get(id).status is Status.PENDING
 
     world.faults.submit_cut_after = 0
+    driver.end_pauses("runware")
     driver.services.lanes.schedule(Lane("runware", "submit"), {id: 0.0})
     driver.submit("runware")
     driver.check("runware")
@@ -248,7 +255,7 @@ def test_a_refused_key_rests_the_account_and_fails_nothing(driver: Driver, make_
     driver.check()
 
     assert driver.get(id).status is Status.PROCESSING
-    assert "key is refused" in str(driver.get(id).stage)
+    assert "account is refused" in str(driver.get(id).stage)
     assert driver.services.lanes.view(Lane("vertex", "submit"))["paused_s"] > 0
 
 
@@ -311,6 +318,29 @@ def test_a_refresh_of_a_timed_out_generation_finds_its_late_video(driver: Driver
 
     until(refreshed, within_s=10)
     assert driver.get(id).result["late"] is True
+
+
+@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_429", "status_unauthorized"])
+def test_an_unanswered_look_at_the_deadline_ends_nothing(driver: Driver, make_request: Make, world: World, fault: str):
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    setattr(world.faults, fault, 1)
+    driver.check()
+    assert driver.get(id).status is Status.PROCESSING
+
+    setattr(world.faults, fault, 0)
+    driver.end_pauses("vertex")
+    driver.check()
+    assert driver.get(id).status is Status.COMPLETED
+
+
+def test_a_provider_that_never_answers_again_is_given_up_in_the_end(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '2 hours' WHERE id = %s", id)
+    world.faults.status_500 = 1
+    driver.check()
+
+    assert driver.get(id).error["code"] == "timed_out"
 
 
 # -- cancel, refresh ----------------------------------------------------------------
@@ -414,7 +444,7 @@ def test_after_a_flush_everything_is_back_in_its_lane(
 
     restored = restore_stuck(driver.services, driver.lifecycle)
 
-    assert restored == {"submitting": 0, "unpinned": 0, "pending": 5, "processing": 5}
+    assert restored == {"processing": 5, "submitting": 0, "unpinned": 0, "pending": 5}
     assert all(driver.waits_in(Lane("runware", "status"), id) for id in watched)
     assert all(driver.waits_in(Lane("vertex", "submit"), id) for id in waiting)
     assert driver.services.lanes.view(Lane("runware", "submit"))["in_flight"] == 5
@@ -442,10 +472,13 @@ def test_an_overdue_row_missing_from_a_full_lane_is_found(driver: Driver, make_r
 
 
 def test_a_row_whose_message_was_lost_is_taken_up(driver: Driver, make_request: Make):
-    good, bad = make_request(), make_request(model="none")
+    good, bad = make_request(account="vertex", params={"x": 1e16}), make_request(model="none")
     driver.services.store.accept_many([(good, None), (bad, None)])
+    assert restore_stuck(driver.services, driver.lifecycle)["unpinned"] == 0, "its message may still come"
+    driver.sql("UPDATE generations SET created_at = now() - interval '1 min' WHERE id = %s", good.id)
+    driver.sql("UPDATE generations SET created_at = now() - interval '1 min' WHERE id = %s", bad.id)
 
-    assert restore_stuck(driver.services, driver.lifecycle)["unpinned"] == 1
+    assert restore_stuck(driver.services, driver.lifecycle)["unpinned"] == 2
     driver.submit()
     driver.check()
     assert driver.get(good.id).status is Status.COMPLETED
@@ -464,6 +497,129 @@ def test_a_submit_whose_worker_died_is_repeated_only_where_that_is_safe(
     assert restore_stuck(driver.services, driver.lifecycle)["submitting"] == 1
 
     assert driver.get(id).status is status
+
+
+def test_a_lost_row_is_found_while_others_are_being_submitted(driver: Driver, make_request: Make):
+    lost, leased = driver.accepted(make_request()), driver.accepted(make_request())
+    driver.services.lanes.settle(Lane("vertex", "submit"), [lost])
+    driver.services.store.submitting(leased)
+
+    assert restore_stuck(driver.services, driver.lifecycle)["pending"] == 1
+    assert driver.waits_in(Lane("vertex", "submit"), lost)
+
+
+def test_a_replayable_submit_of_a_dead_worker_is_back_in_its_lane(driver: Driver, make_request: Make):
+    id = driver.accepted(make_request(**RUNWARE))
+    driver.services.store.submitting(id)
+    driver.services.lanes.settle(Lane("runware", "submit"), [id])
+    driver.sql("UPDATE generations SET updated_at = now() - interval '10 min' WHERE id = %s", id)
+
+    restore_stuck(driver.services, driver.lifecycle)
+
+    assert driver.waits_in(Lane("runware", "submit"), id)
+
+
+def test_two_restores_at_once_are_one(driver: Driver, make_request: Make):
+    with driver.services.store.one_at_a_time() as mine:
+        assert mine
+        assert restore_stuck(driver.services, driver.lifecycle) == {}
+
+
+# -- answers nobody expects ----------------------------------------------------------------
+
+
+class Odd:
+    """An adapter whose answers the test makes up."""
+
+    capabilities = Capabilities(check_batch=20)
+
+    def __init__(self, outcomes: list) -> None:
+        self.outcomes = outcomes
+
+    def problems(self, request: GenerationRequest) -> list[str]:
+        return []
+
+    def submit(self, request: GenerationRequest, our_id: uuid.UUID, *, replay: bool) -> Submitted:
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def check(self, operations: list[Operation]) -> dict:
+        return {operation.name: outcome for operation, outcome in zip(operations, self.outcomes, strict=True)}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Pending(101, "x"),
+        Pending(None, "a\x00b"),
+        Failed("c", "m\x00\ud800"),
+        Failed("c", "x" * 10_000_000),
+        Ready(videos=()),
+    ],
+)
+def test_one_odd_answer_does_not_hold_up_the_others_of_its_task(driver: Driver, make_request: Make, odd: object):
+    ids = [driver.submitted(make_request()) for _ in range(3)]
+    driver.services.providers["vertex"] = Odd(
+        [odd if number == 1 else Ready((f"https://{number}",)) for number in range(3)]
+    )
+
+    driver.check()
+
+    assert sum(driver.get(id).status is Status.COMPLETED for id in ids) == 2
+
+
+def test_an_adapter_that_breaks_during_the_paid_call_leaves_it_unknown(driver: Driver, make_request: Make):
+    driver.services.providers["vertex"] = Odd([AttributeError("oops")])
+    id = driver.submitted(make_request())
+
+    assert driver.get(id).status is Status.UNKNOWN
+
+
+def test_what_the_provider_accepted_is_stored_though_postgres_was_away(
+    driver: Driver, make_request: Make, monkeypatch: pytest.MonkeyPatch
+):
+    store, tries = driver.services.store.processing, []
+
+    def away_at_first(*args: object, **more: object) -> bool:
+        tries.append(args)
+        if len(tries) < 3:
+            raise StoreUnavailable("away")
+        return store(*args, **more)
+
+    monkeypatch.setattr(driver.services.store, "processing", away_at_first)
+    id = driver.submitted(make_request())
+
+    assert driver.get(id).status is Status.PROCESSING
+
+
+def test_a_grant_that_got_old_while_the_database_stalled_is_not_used(
+    driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    driver.submitted(make_request())
+    for page in driver.services.store.being_watched("vertex"):
+        driver.services.lanes.schedule(Lane("vertex", "status"), {one.id: 0.0 for one in page})
+    ids, at = driver.claim(Lane("vertex", "status"))
+    find, real = driver.services.store.find, driver.services.lanes.now_us
+
+    def stalled(wanted: list) -> list:
+        monkeypatch.setattr(driver.services.lanes, "now_us", lambda: real() + 3_000_000)
+        return find(wanted)
+
+    monkeypatch.setattr(driver.services.store, "find", stalled)
+    driver.lifecycle.check("vertex", ids, at)
+
+    assert world.report()["status_calls"] == 0
+
+
+def test_an_urgent_grant_given_back_stays_urgent(driver: Driver, make_request: Make):
+    urgent = driver.accepted(make_request(priority=9))
+    ids, at = driver.claim(Lane("vertex", "submit"))
+    driver.lifecycle.submit("vertex", ids, at - 3_000_000)
+    driver.accepted(make_request(priority=1))
+
+    assert driver.claim(Lane("vertex", "submit"))[0][0] == urgent
 
 
 # -- what a check costs ----------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, tar
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\n[accounts.a.models]",
             "at least one model",
         ),
-        ("[accounts.a]\nprovider='veo'\nbase_url='http://x'\n[accounts.a.models.m]", "give either"),
+        ("[accounts.a]\nprovider='veo'\nbase_url='http://x'\n[accounts.a.models.m]", "give one of"),
         ("[accounts.a]\nprovider='veo'\nbase_url='https://x.example'\napi_key='k'\n[accounts.a.models.m]", "loopback"),
         (
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\nstatus_rate=0\n[accounts.a.models.m]",

@@ -1,10 +1,12 @@
+import ssl
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidpoll.providers.http import RETRY_AFTER_CAP_S, retry_after
+from vidpoll.providers.http import RETRY_AFTER_CAP_S, CallFailed, Http, _before_sending, retry_after
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -39,3 +41,31 @@ def test_rubbish_in_retry_after_is_never_an_error(value: str):
     seconds = retry_after({"retry-after": value}, now=NOW)
 
     assert seconds is None or 0 <= seconds <= RETRY_AFTER_CAP_S
+
+
+@pytest.mark.parametrize(
+    ("cause", "before"),
+    [
+        (ssl.SSLCertVerificationError("self-signed certificate"), True),
+        (ssl.SSLError("record layer failure"), False),
+        (ConnectionResetError("reset"), False),
+        (TimeoutError("read"), False),
+    ],
+)
+def test_only_what_surely_comes_before_the_request_counts_as_not_sent(cause: Exception, before: bool):
+    error = requests.exceptions.SSLError("wrapped")
+    error.__cause__ = cause
+
+    assert _before_sending(error) is before
+    assert not _before_sending(requests.exceptions.ReadTimeout())
+    assert _before_sending(requests.exceptions.ConnectTimeout())
+
+
+@pytest.mark.parametrize(
+    ("url", "key"), [("api.example/v1", "k"), ("http://127.0.0.1:1", "new\nline"), ("http://127.0.0.1:1", "klíč…")]
+)
+def test_a_request_that_cannot_be_made_was_not_sent(url: str, key: str):
+    with pytest.raises(CallFailed) as failed:
+        Http(url).submit("", {"Authorization": key}, {})
+
+    assert not failed.value.sent

@@ -20,6 +20,18 @@ def test_broken_lines_are_named_by_number_and_the_others_read(tmp_path: Path):
     }  # fmt: skip
 
 
+def test_line_separators_inside_a_prompt_do_not_end_the_line(tmp_path: Path):
+    file = tmp_path / "x.jsonl"
+    separated = GOOD.replace('"p"', '"a\u2028b"')
+    deep = "[" * 100_000
+    file.write_text(f"{separated}\n{deep}\n{GOOD}\n", encoding="utf-8")
+
+    requests, broken = read_requests(file)
+
+    assert [number for number, _ in requests] == [1, 3]
+    assert list(broken) == [2]
+
+
 def test_a_line_wins_over_the_defaults(tmp_path: Path):
     file = tmp_path / "x.jsonl"
     file.write_text(f'{GOOD}\n{GOOD[:-1]}, "owner": "bob"}}')

@@ -191,10 +191,7 @@ def _summary(
         "requested": len(generations),
         "completed": sum(one.status is Status.COMPLETED for one in generations),
         "failed": sum(one.status is Status.FAILED for one in generations),
-        **{
-            name: report[name]
-            for name in ("charged", "duplicate_charges", "submit_calls", "status_calls", "refused_429")
-        },
+        **{name: report[name] for name in _LEDGER},
         "check_executions": executed.get(CHECK_STATUS, 0),
         "submit_executions": executed.get(SUBMIT, 0),
         "max_calls_in_any_second": report["max_calls_in_any_second"],

@@ -18,7 +18,7 @@ def read_requests(
         NotConfigured: the file cannot be read.
     """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise NotConfigured(f"cannot read {path}: {error}") from None
     requests, broken = [], {}
@@ -35,7 +35,7 @@ def read_requests(
 def _object(line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest([f"not valid JSON: {error}"]) from None
     if not isinstance(found, dict):
         raise InvalidRequest([f"must be a JSON object, not {type(found).__name__}"])

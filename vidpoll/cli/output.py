@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vidpoll.errors import VidpollError
@@ -36,7 +37,7 @@ def complain(error: VidpollError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"code": error.code, "message": str(error)}})
     else:
-        err.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True, highlight=False)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
 
 
 def generation_table(generations: Iterable[Generation], title: str | None = None) -> Table:
@@ -50,7 +51,7 @@ def generation_table(generations: Iterable[Generation], title: str | None = None
         table.add_column("model", no_wrap=True)
         table.add_column("video or reason", overflow="fold")
     for one in generations:
-        model, video = _escaped(one.model), outcome(one)
+        model, video = escape(one.model), outcome(one)
         id = f"{one.id}\n[dim]{model}[/] {video}" if narrow else str(one.id)
         cells = [id, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), age(one)]
         table.add_row(*cells, *([] if narrow else [model, video]))
@@ -64,25 +65,20 @@ def mapping_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> 
     for name in columns:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_escaped("" if row[name] is None else str(row[name])) for name in columns))
+        table.add_row(*(escape("" if row[name] is None else str(row[name])) for name in columns))
     return table
 
 
 def outcome(one: Generation) -> str:
     """The video's address, else why there is none, else what is being done; safe to print as markup."""
     if one.video_url:
-        return _escaped(one.video_url)
+        return escape(one.video_url)
     if one.error:
-        return _escaped(f"{one.error['code']}: {one.error['message']}")
-    return _escaped(one.stage or "")
+        return escape(f"{one.error['code']}: {one.error['message']}")
+    return escape(one.stage or "")
 
 
 def age(one: Generation) -> str:
     """Seconds since it was asked for; until it ended, if it has."""
     end = one.completed_at or one.read_at
     return f"{(end - one.created_at).total_seconds():.0f} s"
-
-
-def _escaped(text: str) -> str:
-    """Text of others must not be read as markup."""
-    return text.replace("[", r"\[")

@@ -26,6 +26,8 @@ from vidpoll.store.migrating import upgrade
 
 #: A child that dies this often within a minute is not started again.
 MOST_RESTARTS: Final = 5
+#: Seconds a worker may take to end: a paid call under way must not be cut off.
+WORKER_GRACE_S: Final = 75.0
 _SERVERS: Final = ("VIDPOLL_REDIS_URL", "VIDPOLL_BROKER_URL", "VIDPOLL_DATABASE_URL")
 
 
@@ -162,7 +164,7 @@ class DevStack:
             name = "worker" if number == 1 else f"worker{number}"
             queues = ",".join(messages.QUEUES)
             options = ["-Q", queues, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-            self._start(name, [*celery, "worker", "--loglevel", "WARNING", *options], stop_timeout_s=30)
+            self._start(name, [*celery, "worker", "--loglevel", "WARNING", *options], stop_timeout_s=WORKER_GRACE_S)
         schedule = str(self.folder / "beat-schedule")
         self._start("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""])
 

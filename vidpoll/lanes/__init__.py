@@ -23,6 +23,8 @@ from vidpoll.errors import LanesUnavailable
 PRIORITY_STEP_S: Final = 3600.0
 #: Seconds in which a rate slowed by a pause grows back by the whole rate.
 RECOVERY_S: Final = 60.0
+#: Shortest pause, seconds: calls refused together must find it running, or each of them would halve the rate.
+PAUSE_FLOOR_S: Final = 0.5
 #: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
 CHUNK: Final = 1000
 
@@ -147,7 +149,9 @@ class Lanes:
     def pause(self, lane: Lane, limits: Limits, seconds: float) -> None:
         """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays."""
         with _answering():
-            self._pause(keys=[lane.key("bucket")], args=[round(seconds * 1e6), limits.rate, RECOVERY_S])
+            self._pause(
+                keys=[lane.key("bucket")], args=[round(max(seconds, PAUSE_FLOOR_S) * 1e6), limits.rate, RECOVERY_S]
+            )
 
     def size(self, lane: Lane) -> int:
         """How many ids are in the lane."""

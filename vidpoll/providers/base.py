@@ -6,8 +6,8 @@ back; it knows no lane, no store and no schedule.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -113,7 +113,7 @@ class RateLimited:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """The account's key is not accepted. Says nothing about the generation."""
+    """The account is refused: its key, or its balance. Says nothing about the generation."""
 
     reason: str
 
@@ -159,6 +159,24 @@ class Capabilities:
     client_supplied_id: bool = False
     check_batch: int = 1
     cancel: bool = False
+
+
+Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome")
+#: Longest text of a provider that is kept, in characters.
+_TEXT_LIMIT: Final = 2000
+
+
+def storable(outcome: Outcome) -> Outcome:
+    """The outcome with texts that can be stored: no NUL, no lone surrogates, no book. Ids are left as they are."""
+    if isinstance(outcome, Submitted):
+        return outcome
+    return replace(outcome, **{one.name: _storable(getattr(outcome, one.name)) for one in fields(outcome)})
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
+    return tuple(map(_storable, value)) if isinstance(value, tuple) else value
 
 
 class Provider(Protocol):

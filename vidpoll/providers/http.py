@@ -3,22 +3,23 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ssl import SSLCertVerificationError
 from typing import Any, Final, TypeVar
 
 import requests
 import urllib3
-from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, SSLError
+from requests.exceptions import ConnectionError, ConnectTimeout, RequestException
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 #: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0
-#: Seconds a whole call may take, however busily it trickles: a check, a submit.
+#: Seconds until a whole body must have come, however busily it trickles: of a check, of a submit.
 CHECK_DEADLINE_S: Final = 25.0
 SUBMIT_DEADLINE_S: Final = 60.0
 #: Largest answer read, in bytes.
@@ -72,7 +73,7 @@ class Http:
     leave us with an ambiguous answer, and perhaps with a charge.
     """
 
-    def __init__(self, base_url: str, *, side_by_side: int = 16) -> None:
+    def __init__(self, base_url: str, *, side_by_side: int = 128) -> None:
         self._base_url = base_url.rstrip("/")
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="vidpoll-check")
@@ -134,17 +135,30 @@ def _call(
     session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
 ) -> Answer:
     give_up_at = time.monotonic() + deadline_s
+    prepared, options = _prepared(session, method, url, headers, body)
     try:
-        with session.request(
-            method, url, json=body, headers=dict(headers), stream=True, allow_redirects=False,
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-        ) as response:  # fmt: skip
+        with session.send(
+            prepared, allow_redirects=False, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), **options
+        ) as response:
             lowered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, lowered, _read(response.raw, give_up_at))
-    except RequestException as error:
+    except CallFailed:
+        raise
+    except Exception as error:
         raise CallFailed(_said(error), sent=not _before_sending(error)) from error
-    except urllib3.exceptions.HTTPError as error:
-        raise CallFailed(_said(error), sent=True) from error
+
+
+def _prepared(
+    session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object
+) -> tuple[requests.PreparedRequest, Any]:
+    """Everything that can be wrong with a request before it is sent: its URL, its headers, its body."""
+    try:
+        for value in headers.values():
+            value.encode("latin-1")
+        prepared = session.prepare_request(requests.Request(method, url, json=body, headers=dict(headers)))
+        return prepared, session.merge_environment_settings(prepared.url, {}, True, None, None)
+    except (RequestException, ValueError) as error:
+        raise CallFailed(f"{type(error).__name__}: the request cannot be made", sent=False) from error
 
 
 def _read(raw: "urllib3.HTTPResponse", give_up_at: float) -> bytes:
@@ -159,12 +173,23 @@ def _read(raw: "urllib3.HTTPResponse", give_up_at: float) -> bytes:
     return bytes(body)
 
 
-def _before_sending(error: RequestException) -> bool:
-    """Whether the connection was never made, so that nothing can have been sent."""
-    if isinstance(error, ConnectTimeout | SSLError):
+def _before_sending(error: Exception) -> bool:
+    """Whether the connection was never made, so that nothing can have been sent.
+
+    Of TLS errors only a refused certificate is sure to come before the request; others may come in its answer.
+    """
+    if isinstance(error, ConnectTimeout):
         return True
     cause = getattr(error.args[0], "reason", None) if isinstance(error, ConnectionError) and error.args else None
-    return isinstance(cause, NewConnectionError | NameResolutionError)
+    chain = [error, cause, *_causes(error)]
+    return any(isinstance(one, NewConnectionError | NameResolutionError | SSLCertVerificationError) for one in chain)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _said(error: Exception) -> str:

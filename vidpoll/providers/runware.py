@@ -38,6 +38,8 @@ _OURS: Final = frozenset(
 _CONFLICT: Final = "conflictTaskUUID"
 #: Parts of an error code that mean the same request may work later (runware-sdk ``derive_code``).
 _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
+#: Parts that mean the account is refused: its key or its balance.
+_ACCOUNT: Final = ("apikey", "credits", "quota", "balance")
 _MODERATED: Final = ("content", "nsfw", "moderation", "promptblocked", "imageblocked")
 
 
@@ -51,9 +53,7 @@ class Runware:
     def __init__(self, account: Account, http: Http) -> None:
         self._account = account
         self._http = http
-        self.capabilities = Capabilities(
-            client_supplied_id=True, check_batch=int(account.options.get("check_batch", "20"))
-        )
+        self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account))
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """Parameters that would overwrite what vidpoll sets itself."""
@@ -95,6 +95,13 @@ class Runware:
         return {"Authorization": f"Bearer {self._account.key()}"}
 
 
+def _check_batch(account: Account) -> int:
+    written = account.options.get("check_batch", "20")
+    if not written.isascii() or not written.isdigit() or not 1 <= int(written) <= 100:
+        raise NotConfigured(f"account {account.name}: options.check_batch is {written!r}; it must be 1 to 100")
+    return int(written)
+
+
 def task_uuid_of(our_id: UUID) -> str:
     """The ``taskUUID`` of a generation: always the same one, in the shape of a version 4 UUID.
 
@@ -114,10 +121,11 @@ def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
     if any(error.get("code") == _CONFLICT for error in errors):
         # Our own earlier call was taken, though its answer never reached us.
         return Submitted(task_uuid) if replay else Ambiguous("Runware already knows the taskUUID of a first call")
-    if answer.status == 429:
-        return RateLimited(retry_after(answer.headers))
-    if answer.status in (401, 403):
-        return Unauthorized(_words(errors, f"HTTP {answer.status}"))
+    refusal = _of_the_account(answer, errors)
+    if refusal:
+        return refusal
+    if answer.status == 408:
+        return Ambiguous("HTTP 408")
     if errors and answer.status < 500:
         return Refused(_code(errors[0]), _words(errors, "refused"))
     if 400 <= answer.status < 500:
@@ -127,13 +135,25 @@ def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
 
 def _blocked(answer: Answer) -> CheckOutcome | None:
     """An answer that says nothing about any operation."""
-    if answer.status == 429:
-        return RateLimited(retry_after(answer.headers))
-    if answer.status in (401, 403):
-        return Unauthorized(_words(_dicts(answer.object().get("errors")), f"HTTP {answer.status}"))
     body = answer.object()
+    of_the_call = [error for error in _dicts(body.get("errors")) if not error.get("taskUUID")]
+    refusal = _of_the_account(answer, of_the_call)
+    if refusal:
+        return refusal
+    if of_the_call and not body.get("data"):
+        return Unreachable(_words(of_the_call, "the call was refused"))
     if answer.status >= 500 or not ("data" in body or "errors" in body):
         return Unreachable(f"HTTP {answer.status} without a usable body")
+    return None
+
+
+def _of_the_account(answer: Answer, errors: list[dict[str, Any]]) -> RateLimited | Unauthorized | None:
+    """A refusal that concerns every call of the account: told by the HTTP status, or by a code under any status."""
+    codes = " ".join(str(error.get("code", "")) for error in errors).lower()
+    if answer.status == 429 or "ratelimit" in codes:
+        return RateLimited(retry_after(answer.headers))
+    if answer.status in (401, 402, 403) or any(part in codes for part in _ACCOUNT):
+        return Unauthorized(_words(errors, f"HTTP {answer.status}"))
     return None
 
 

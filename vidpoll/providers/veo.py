@@ -138,7 +138,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
         return RateLimited(_pause(answer))
     if answer.status in (401, 403):
         return Unauthorized(message)
-    if 400 <= answer.status < 500:
+    if 400 <= answer.status < 500 and answer.status != 408:
         return Refused(code, message)
     return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")
 
@@ -199,7 +199,8 @@ def _error(answer: Answer) -> tuple[str, str]:
 def _pause(answer: Answer) -> float | None:
     """``Retry-After``, else ``google.rpc.RetryInfo`` in the error's details."""
     seconds = retry_after(answer.headers)
-    details = (answer.object().get("error") or {}).get("details")
+    error = answer.object().get("error")
+    details = error.get("details") if isinstance(error, dict) else None
     for detail in details if seconds is None and isinstance(details, list) else ():
         delay = str(detail.get("retryDelay", "")) if isinstance(detail, dict) else ""
         if delay.endswith("s"):

@@ -75,6 +75,9 @@ def _status(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
     data: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for task in tasks:
+        if task.get("taskType") != "getResponse":
+            errors.append({"code": "invalidTaskType", "message": "Unknown taskType.", "taskUUID": task.get("taskUUID")})
+            continue
         job = world.job(key, str(task.get("taskUUID")))
         if job and not world.strikes("status_not_found"):
             _describe(job, data, errors)

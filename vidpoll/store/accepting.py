@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from vidpoll.errors import IdempotencyConflict
 from vidpoll.generation import GenerationRequest, Status
-from vidpoll.store.engine import EngineBound, answering
+from vidpoll.store.engine import EngineBound, transaction
 from vidpoll.store.tables import generation_events, generations
 
 #: Rows one INSERT carries.
@@ -52,10 +52,10 @@ class Accepting(EngineBound):
     ) -> list[Accepted | IdempotencyConflict]:
         """The same for many pairs of request and account, in their order; conflicts are values, the others go on.
 
-        Every request must carry an id.
+        One transaction: when it raises, nothing was accepted. Every request must carry an id.
         """
         outcomes: list[Accepted | IdempotencyConflict] = []
-        with answering(self._engine) as connection:
+        with transaction(self._engine) as connection:
             for start in range(0, len(requests), _CHUNK):
                 outcomes += _accept_chunk(connection, requests[start : start + _CHUNK])
         return outcomes
@@ -123,6 +123,7 @@ def _values(request: GenerationRequest, account: str | None) -> dict[str, Any]:
     return {
         **request.model_dump(exclude={"account"}),
         "account": account,
+        "requested_account": request.account,
         "request_hash": request.fingerprint(),
         "created_at": func.now(),
     }

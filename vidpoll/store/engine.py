@@ -28,7 +28,7 @@ def connect(database_url: str, *, pool_size: int = 5) -> Engine:
     """
     try:
         url = make_url(database_url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise NotConfigured(
             "the database URL cannot be read; write postgresql://user:password@host:port/name"
         ) from None
@@ -69,6 +69,15 @@ def answering(engine: Engine) -> Iterator[sqlalchemy.Connection]:
         if error.connection_invalidated:
             raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
         raise
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[sqlalchemy.Connection]:
+    """The same, for several statements that commit together."""
+    with answering(engine) as connection:
+        connection.execution_options(isolation_level="READ COMMITTED")
+        with connection.begin():
+            yield connection
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What the restore job looks for: rows that should be in a lane, and submits nobody finished."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -14,6 +15,8 @@ from vidpoll.store.tables import generations
 
 _ROW: Final = generations.c
 _PAGE: Final = 2000
+#: Any constant of our own, another than the migrations'.
+_LOCK: Final = 0x7265_7374_6F72_65
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,21 @@ class Stuck(EngineBound):
             found = connection.execute(query.group_by(_ROW.account))
             return {str(account): int(count) for account, count in found}
 
-    def unpinned(self) -> Iterator[list[Waiting]]:
-        """Generations whose row was made, but that no worker was told of."""
-        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account.is_(None)))
+    def unpinned(self, older_than_s: float) -> Iterator[list[Waiting]]:
+        """Generations whose row was made so long ago that the message about it must be lost."""
+        old = _ROW.created_at < func.now() - _seconds(older_than_s)
+        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account.is_(None), old))
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[bool]:
+        """Whether nobody else is inside now; held by an advisory lock until the end."""
+        with answering(self._engine) as connection:
+            mine = bool(connection.execute(select(func.pg_try_advisory_lock(_LOCK))).scalar_one())
+            try:
+                yield mine
+            finally:
+                if mine:
+                    connection.execute(select(func.pg_advisory_unlock(_LOCK)))
 
     def waiting_to_submit(self, account: str) -> Iterator[list[Waiting]]:
         """Every generation of the account that waits to be submitted."""

@@ -52,6 +52,7 @@ generations = Table(
     Column("request_hash", Text, nullable=False, comment="SHA-256 of the request without id and key"),
     Column("provider", Text, nullable=False),
     Column("account", Text, comment="pinned when a worker accepts it; never changed after"),
+    Column("requested_account", Text, comment="the account the request named, if it named one"),
     Column("model", Text, nullable=False),
     Column("prompt", Text, nullable=False),
     Column("params", JSONB, nullable=False, server_default=text("'{}'::jsonb")),

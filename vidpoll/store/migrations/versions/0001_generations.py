@@ -33,6 +33,9 @@ def upgrade() -> None:
         sa.Column("request_hash", sa.Text(), nullable=False, comment="SHA-256 of the request without id and key"),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=True, comment="pinned when a worker accepts it; never changed after"),
+        sa.Column(
+            "requested_account", sa.Text(), nullable=True, comment="the account the request named, if it named one"
+        ),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("prompt", sa.Text(), nullable=False),
         sa.Column("params", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),

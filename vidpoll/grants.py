@@ -1,0 +1,56 @@
+"""What a worker does with a grant of a lane: wait for its moment, give it back, or pause the lane for everyone."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from vidpoll.lanes import Lane, both_lanes
+from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
+from vidpoll.services import Services
+
+log = logging.getLogger("vidpoll.grants")
+
+#: A grant not used within so many seconds is given back, so that a provider never sees two seconds' worth at once.
+STALE_GRANT_S: Final = 1.0
+#: Seconds an account rests when it is refused, before it is tried again.
+REFUSED_ACCOUNT_PAUSE_S: Final = 30.0
+
+
+class Grants:
+    """A grant is made for one moment, ``call_at_us`` on Redis' clock."""
+
+    def __init__(self, services: Services) -> None:
+        self._lanes = services.lanes
+        self._store = services.store
+        self._limits = services.limits
+
+    def stale(self, call_at_us: int) -> bool:
+        """Whether the grant is too old to be used."""
+        return self._lanes.now_us() > call_at_us + STALE_GRANT_S * 1e6
+
+    def wait_until(self, call_at_us: int) -> None:
+        """Wait for the grant's moment: what messages take on their way is evened out, calls keep the bucket's pace."""
+        time.sleep(max(0.0, min(STALE_GRANT_S, (call_at_us - self._lanes.now_us()) / 1e6)))
+
+    def give_back(self, lane: Lane, ids: Sequence[UUID]) -> None:
+        """Do not call on an old token: the ids are due at once, as urgent as before, and will leave with a new one."""
+        if lane.verb == "submit":
+            self._lanes.release(lane, ids)
+        for generation in self._store.find(ids):
+            priority = generation.priority if lane.verb == "submit" else 0
+            self._lanes.schedule(lane, {generation.id: 0.0}, priority=priority)
+
+    def pause(self, lane: Lane, retry_after: float | None) -> float:
+        """The whole lane waits, for every worker at once; for how many seconds."""
+        seconds = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
+        self._lanes.pause(lane, self._limits(lane), seconds)
+        return seconds
+
+    def rest_account(self, account_name: str, reason: str) -> float:
+        """A refused key or balance concerns every call of the account; its generations wait so many seconds."""
+        log.error("account %s is refused: %s", account_name, reason)
+        for lane in both_lanes(account_name):
+            self.pause(lane, REFUSED_ACCOUNT_PAUSE_S)
+        return REFUSED_ACCOUNT_PAUSE_S
