@@ -82,8 +82,12 @@ class Client:
     def submit_many(self, requests: Iterable[GenerationRequest]) -> list[UUID]:
         """Ask for many videos; their ids, in the requests' order.
 
+        With a database all rows are made in one transaction, or none is. With a broker alone some messages may be out
+        before it stops answering: to try again safely, give the requests ids or idempotency keys.
+
         Raises:
             PartlyRefused: some were refused, each with its own error; the others are enqueued and have ids.
+            StoreUnavailable, BrokerUnavailable: as in :meth:`submit`.
         """
         identified = [one if one.id else one.model_copy(update={"id": uuid4()}) for one in requests]
         errors = self._unroutable(identified)
@@ -135,7 +139,8 @@ class Client:
         """Wait until a generation, or every one of several, is final.
 
         Args:
-            timeout_s: give up after so many seconds; never if not given. The generations go on either way.
+            timeout_s: give up after so many seconds; never if not given, though a generation may stay ``unknown``.
+                The generations go on either way.
             on_change: called with a generation each time a newer version of it is seen.
 
         Raises:
