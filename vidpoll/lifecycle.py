@@ -102,10 +102,10 @@ class Lifecycle:
         return account
 
     def _fail_row_of(self, request: GenerationRequest, error: InvalidRequest) -> None:
-        """Who inserted the row first looks at the row: tell it there."""
+        """Who inserted the row first looks at the row: tell it there. Another request under its id fails nothing."""
         assert request.id is not None
         for generation in self._store.find([request.id]):
-            if generation.status is Status.PENDING and generation.account is None:
+            if generation.account is None and generation.request.fingerprint() == request.fingerprint():
                 self._store.failed(request.id, Failure(error.code, str(error)))
 
     # -- submit: the paid call ----------------------------------------------------------------------------------------

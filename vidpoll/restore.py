@@ -36,22 +36,23 @@ def restore_stuck(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
 
 def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     """What is at the providers comes first: it holds the places that decide how many may be submitted."""
-    _tell_of_accounts_gone(services)
     accounts = list(services.accounts.accounts.values())
+    at_provider = services.store.counts_by_account(Status.PROCESSING)
+    to_submit = services.store.counts_by_account(Status.PENDING, Status.SUBMITTING)
+    _tell_of_accounts_gone(services, to_submit.keys() | at_provider.keys())
     return {
-        "processing": sum(_processing(services, account) for account in accounts),
+        "processing": sum(_processing(services, account, at_provider.get(account.name, 0)) for account in accounts),
         "submitting": _stale_submits(services),
         "unpinned": sum(_take_up(services, lifecycle, page) for page in services.store.unpinned(LOST_MESSAGE_S)),
-        "pending": sum(_pending(services, account) for account in accounts),
+        "pending": sum(_pending(services, account, to_submit.get(account.name, 0)) for account in accounts),
     }
 
 
-def _tell_of_accounts_gone(services: Services) -> None:
+def _tell_of_accounts_gone(services: Services, names: Iterable[str]) -> None:
     """A generation is pinned to its account; if that left the providers file, nobody can look at it any more."""
-    for status in (Status.PENDING, Status.PROCESSING):
-        for account, count in services.store.counts_by_account(status).items():
-            if services.accounts.get(account) is None:
-                log.error("%d %s generations: account %s is not in the providers file", count, status, account)
+    for name in names:
+        if services.accounts.get(name) is None:
+            log.error("generations wait for account %s, which is not in the providers file", name)
 
 
 def _stale_submits(services: Services) -> int:
@@ -76,14 +77,13 @@ def _take_up(services: Services, lifecycle: Lifecycle, page: Iterable[Waiting]) 
     return len(generations)
 
 
-def _pending(services: Services, account: Account) -> int:
-    """Nothing to do while the lane has as many ids as rows that belong there; else all are compared.
+def _pending(services: Services, account: Account, rows: int) -> int:
+    """Nothing to do while the lane has as many ids as ``rows`` belong there; else all are compared.
 
-    A generation that is being submitted is still in the lane, under its lease.
+    A generation that is being submitted is still in the lane, under its lease, so it is among the rows.
     """
     lane = Lane(account.name, "submit")
-    counts = [services.store.counts_by_account(status) for status in (Status.PENDING, Status.SUBMITTING)]
-    if services.lanes.size(lane) >= sum(count.get(account.name, 0) for count in counts):
+    if services.lanes.size(lane) >= rows:
         return 0
     restored = 0
     for page in services.store.waiting_to_submit(account.name):
@@ -92,10 +92,10 @@ def _pending(services: Services, account: Account) -> int:
     return restored
 
 
-def _processing(services: Services, account: Account) -> int:
-    """Overdue rows only, unless the lane has fewer ids than there are rows: then all are compared."""
+def _processing(services: Services, account: Account, rows: int) -> int:
+    """Overdue rows only, unless the lane has fewer ids than ``rows`` belong there: then all are compared."""
     lane = Lane(account.name, "status")
-    lost_some = services.lanes.size(lane) < services.store.counts_by_account(Status.PROCESSING).get(account.name, 0)
+    lost_some = services.lanes.size(lane) < rows
     restored = 0
     for page in services.store.being_watched(account.name, late_by_s=None if lost_some else services.lease_s):
         restored += services.lanes.schedule(lane, {one.id: one.countdown for one in page}, only_absent=True)

@@ -421,6 +421,16 @@ def test_a_row_its_sender_made_first_fails_with_the_reason(driver: Driver, make_
     assert driver.get(request.id).error["code"] == "unknown_target"
 
 
+def test_a_wrong_message_under_somebody_elses_id_fails_nothing(driver: Driver, make_request: Make):
+    request = make_request()
+    driver.services.store.accept(request)
+
+    with pytest.raises(InvalidRequest):
+        driver.lifecycle.accept(make_request(id=request.id, owner="mallory", model="none"))
+
+    assert driver.get(request.id).status is Status.PENDING
+
+
 def test_another_request_under_a_used_id_changes_nothing(driver: Driver, make_request: Make):
     id = driver.submitted(make_request())
     with pytest.raises(IdempotencyConflict):

@@ -37,9 +37,9 @@ class Waiting:
 class Stuck(EngineBound):
     """Queries of the restore job; each reads pages by id, so that a large backlog costs no memory."""
 
-    def counts_by_account(self, status: Status) -> dict[str, int]:
-        """How many generations of each account stand in ``status``; those not pinned yet are not counted."""
-        query = select(_ROW.account, func.count()).where(_ROW.status == status, _ROW.account.is_not(None))
+    def counts_by_account(self, *statuses: Status) -> dict[str, int]:
+        """How many generations of each account stand in one of ``statuses``; those not pinned yet are not counted."""
+        query = select(_ROW.account, func.count()).where(_ROW.status.in_(statuses), _ROW.account.is_not(None))
         with answering(self._engine) as connection:
             found = connection.execute(query.group_by(_ROW.account))
             return {str(account): int(count) for account, count in found}
