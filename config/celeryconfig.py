@@ -6,11 +6,15 @@ Broker and pool size come from the environment (``VIDPOLL_BROKER_URL``, ``VIDPOL
 from kombu.entity import Queue
 
 from vidpoll import messages
+from vidpoll.errors import NotConfigured
 from vidpoll.settings import load_settings
 
-_settings = load_settings()
+try:
+    _settings = load_settings()
+    broker_url = _settings.need("broker_url")
+except NotConfigured as error:
+    raise SystemExit(f"error: {error}") from None
 
-broker_url = _settings.need("broker_url")
 if broker_url.startswith(("redis://", "rediss://")):
     broker_transport = "tasks.transport:Transport"
 result_backend = None

@@ -211,12 +211,16 @@ class Client:
         from kombu.exceptions import OperationalError
 
         try:
+            unreachable = (OperationalError, *self._app.connection_for_write().connection_errors)
+        except (KeyError, ValueError, ImportError) as error:
+            raise NotConfigured(f"the broker URL cannot be used: {error}") from None
+        try:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for payload in payloads:
                     self._app.send_task(
                         task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer, retry=False
                     )
-        except (OperationalError, *self._app.connection_for_write().connection_errors) as error:
+        except unreachable as error:
             raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
     # -- reading ------------------------------------------------------------------------------------------------------

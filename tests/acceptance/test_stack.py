@@ -113,3 +113,17 @@ def test_the_demo_accounts_for_everything(tmp_path: Path):
     assert summary["submit_executions"] == summary["submit_calls"] == 12
     assert summary["check_executions"] <= summary["status_calls"]
     assert not list((tmp_path / "d").glob("stack.json"))
+
+
+def test_a_wrong_providers_file_is_told_at_the_start(tmp_path: Path):
+    (tmp_path / "providers.toml").write_text("[accounts.a]\nprovider = 'sora'\n")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "vidpoll", "up", "--dir", str(tmp_path / "d")],
+        cwd=PROJECT, env={**os.environ, "VIDPOLL_PROVIDERS_FILE": str(tmp_path / "providers.toml")},
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 1
+    assert "accounts.a.provider" in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -1,10 +1,12 @@
 import json
 import os
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
+from vidpoll.client import Client
 from vidpoll.errors import NotConfigured
 from vidpoll.settings import load_settings
 
@@ -73,3 +75,15 @@ def test_a_broken_stack_file_is_no_stack(tmp_path: Path):
     (tmp_path / ".vidpoll" / "stack.json").write_text("{")
 
     assert load_settings().redis_url is None
+
+
+@pytest.mark.parametrize("url", ["http://x", "redis://127.0.0.1:port", "nowhere://"])
+def test_a_broker_url_that_cannot_be_used_is_said_to_be_a_setting(url: str):
+    with pytest.raises(NotConfigured, match="broker URL"):
+        Client(broker_url=url, database_url="").refresh(uuid.uuid4())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://x", "postgresql://127.0.0.1:port/x"])
+def test_a_database_url_that_cannot_be_used_is_said_to_be_a_setting(url: str):
+    with pytest.raises(NotConfigured, match="database"):
+        Client(broker_url="redis://127.0.0.1:1", database_url=url).status(uuid.uuid4())

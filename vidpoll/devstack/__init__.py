@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-from vidpoll import messages
+from vidpoll import messages, providers
+from vidpoll.accounts import load_accounts
 from vidpoll.devstack.child import Child
 from vidpoll.devstack.servers import free_port, postgres_server, redis_server, wait_until
 from vidpoll.errors import NotConfigured, StackHeld
@@ -76,6 +77,7 @@ class DevStack:
         try:
             self._start_servers()
             self._start_simulator()
+            self._check_accounts()
             self._start_celery()
             self._describe()
         except BaseException:
@@ -115,7 +117,8 @@ class DevStack:
     @property
     def providers_file(self) -> Path:
         """The accounts the workers use."""
-        return self._project / os.environ.get("VIDPOLL_PROVIDERS_FILE", "config/providers.toml")
+        named = os.environ.get("VIDPOLL_PROVIDERS_FILE")
+        return Path(named).absolute() if named else self._project / "config" / "providers.toml"
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
@@ -158,6 +161,13 @@ class DevStack:
         child = self._start("simulator", command)
         wait_until(lambda: socket.create_connection(("127.0.0.1", port), timeout=2).close(), child, (OSError,))
 
+    def _check_accounts(self) -> None:
+        """A wrong providers file is told here, before workers die of it one after the other."""
+        providers.build(load_accounts(self.providers_file, {**os.environ, **self._urls_as_environ()}))
+
+    def _urls_as_environ(self) -> dict[str, str]:
+        return {f"VIDPOLL_{key.upper()}": url for key, url in self.urls.items()}
+
     def _start_celery(self) -> None:
         celery = [sys.executable, "-m", "celery", "-A", "tasks"]
         for number in range(1, self._workers + 1):
@@ -169,7 +179,7 @@ class DevStack:
         self._start("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""])
 
     def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10) -> Child:
-        environ = {f"VIDPOLL_{key.upper()}": url for key, url in self.urls.items()}
+        environ = {**self._urls_as_environ(), "VIDPOLL_PROVIDERS_FILE": str(self.providers_file)}
         child = Child(
             name, command, self.folder / "logs" / f"{name}.log", {**environ, **self._environ}, self._project,
             stop_timeout_s=stop_timeout_s,
