@@ -170,8 +170,11 @@ class Client:
         """Have the provider asked about a generation now, ahead of its schedule; also once more after it timed out.
 
         Raises:
+            GenerationNotFound: it is not there (told only with a database).
             BrokerUnavailable: no worker can be told now.
         """
+        if self._store:
+            self._store.get(_uuid(id))
         self._send(messages.REFRESH, [{"id": str(_uuid(id))}])
 
     # -- enqueueing ---------------------------------------------------------------------------------------------------
@@ -189,6 +192,7 @@ class Client:
         return errors
 
     def _enqueue(self, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
+        assert self._broker_errors  # a broker URL that cannot be used is told before anything is stored
         if self._store is None:
             self._send(messages.GENERATE, [messages.generate_message(request) for request in requests])
             return [request.id for request in requests if request.id]
@@ -201,26 +205,20 @@ class Client:
         try:
             self._send(messages.GENERATE, [messages.generate_message(request) for request in new])
         except BrokerUnavailable as error:
-            log.warning("%d generations are stored, and taken up when the broker answers again: %s", len(new), error)
+            log.warning("stored, and taken up when the broker answers again (%d): %s", len(new), error)
         return [one if isinstance(one, VidpollError) else one.id for one in accepted]
 
     def _send(self, task: str, payloads: Sequence[Mapping[str, Any]]) -> None:
         """Publish messages on one connection."""
         if not payloads:
             return
-        from kombu.exceptions import OperationalError
-
-        try:
-            unreachable = (OperationalError, *self._app.connection_for_write().connection_errors)
-        except (KeyError, ValueError, ImportError) as error:
-            raise NotConfigured(f"the broker URL cannot be used: {error}") from None
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for payload in payloads:
                     self._app.send_task(
                         task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer, retry=False
                     )
-        except unreachable as error:
+        except self._broker_errors as error:
             raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -277,6 +275,18 @@ class Client:
         from vidpoll.store import Store, connect
 
         return Store(connect(self._settings.database_url))
+
+    @cached_property
+    def _broker_errors(self) -> tuple[type[Exception], ...]:
+        """What says that the broker does not answer."""
+        from kombu.exceptions import OperationalError
+
+        if "://" not in self._settings.need("broker_url"):
+            raise NotConfigured("the broker URL cannot be used: write redis://host:port/0 or amqp://user:password@host")
+        try:
+            return (OperationalError, *self._app.connection_for_write().connection_errors)
+        except (KeyError, ValueError, ImportError) as error:
+            raise NotConfigured(f"the broker URL cannot be used: {error}") from None
 
     @cached_property
     def _app(self) -> "Celery":

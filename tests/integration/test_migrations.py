@@ -8,7 +8,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from vidpoll.store import connect
+from vidpoll.client import Client
+from vidpoll.errors import NotConfigured
+from vidpoll.store import Store, connect
 from vidpoll.store.migrating import head, upgrade
 from vidpoll.store.tables import metadata
 
@@ -45,3 +47,16 @@ def test_upgrading_from_several_processes_at_once_and_again_ends_well(empty_url:
     running = [subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) for _ in range(3)]
 
     assert [json.loads(process.communicate(timeout=60)[0]) for process in running] == [{"revision": head()}] * 3
+
+
+def test_a_database_without_the_tables_says_what_to_run(empty_url: str):
+    with pytest.raises(NotConfigured, match="vidpoll db upgrade"):
+        Store(connect(empty_url)).recent(1)
+
+
+def test_a_broker_url_that_cannot_be_used_is_told_before_anything_is_stored(database_url: str, make_request):
+    client = Client(broker_url="foo://x", database_url=database_url)
+
+    with pytest.raises(NotConfigured, match="broker URL"):
+        client.submit(make_request())
+    assert Store(connect(database_url)).recent(1) == []

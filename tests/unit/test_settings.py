@@ -77,7 +77,7 @@ def test_a_broken_stack_file_is_no_stack(tmp_path: Path):
     assert load_settings().redis_url is None
 
 
-@pytest.mark.parametrize("url", ["http://x", "redis://127.0.0.1:port", "nowhere://"])
+@pytest.mark.parametrize("url", ["http://x", "redis://127.0.0.1:port", "nowhere://", "nonsense"])
 def test_a_broker_url_that_cannot_be_used_is_said_to_be_a_setting(url: str):
     with pytest.raises(NotConfigured, match="broker URL"):
         Client(broker_url=url, database_url="").refresh(uuid.uuid4())

@@ -34,10 +34,14 @@ def submit(
     priority: Annotated[int, typer.Option(help="0 to 9, 9 most urgent.")] = 0,
     timeout_s: Annotated[float | None, typer.Option(help="Seconds until no video is expected any more.")] = None,
     project_id: Annotated[str | None, typer.Option(help="Groups generations.")] = None,
-    file: Annotated[Path | None, typer.Option(help="JSON Lines: one request object a line.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="JSON Lines: one request object a line; --owner for lines without one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask for one video, or for all of a JSON Lines file."""
+    if file is not None and prompt is not None:
+        raise InvalidRequest(["prompt: is given beside --file, whose lines have their own"])
     if file is not None:
         _submit_file(file, owner, as_json)
         return
@@ -137,6 +141,8 @@ def _params(options: list[str]) -> dict[str, Any]:
         try:
             params[name] = json.loads(value)
         except ValueError:
+            if value[:1] in ("{", "[", '"'):
+                raise InvalidRequest([f"--param {name}: is not valid JSON: {value}"]) from None
             params[name] = value
     return params
 

@@ -18,7 +18,7 @@ def read_requests(
         NotConfigured: the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise NotConfigured(f"cannot read {path}: {error}") from None
     requests, broken = [], {}
@@ -29,6 +29,8 @@ def read_requests(
             requests.append((number, GenerationRequest.checked({**(defaults or {}), **_object(line)})))
         except InvalidRequest as error:
             broken[number] = error
+    if not requests and not broken:
+        raise NotConfigured(f"{path} holds no request; write one JSON object a line")
     return requests, broken
 
 

@@ -19,9 +19,9 @@ from typing import Any, Final, Self, TextIO
 from vidpoll import messages, providers
 from vidpoll.accounts import load_accounts
 from vidpoll.devstack.child import Child
-from vidpoll.devstack.servers import free_port, postgres_server, redis_server, wait_until
+from vidpoll.devstack.servers import free_port, ping, postgres_server, redis_server, wait_until
 from vidpoll.errors import NotConfigured, StackHeld
-from vidpoll.settings import STACK_FILE
+from vidpoll.settings import STACK_FILE, load_settings
 from vidpoll.store import connect
 from vidpoll.store.migrating import upgrade
 
@@ -73,6 +73,7 @@ class DevStack:
         self._lock: TextIO | None = None
 
     def __enter__(self) -> Self:
+        load_settings()
         self._hold()
         try:
             self._start_servers()
@@ -141,6 +142,7 @@ class DevStack:
         """Servers named in the environment are used; what is not named is started."""
         if "VIDPOLL_REDIS_URL" in self._named:
             self.urls["redis_url"] = self._named["VIDPOLL_REDIS_URL"]
+            ping(self.urls["redis_url"])
         else:
             child, self.urls["redis_url"] = redis_server(self.folder)
             self._children.append(child)

@@ -51,6 +51,19 @@ def redis_server(folder: Path) -> tuple[Child, str]:
     return child, url
 
 
+def ping(redis_url: str) -> None:
+    """Make sure that a Redis answers there.
+
+    Raises:
+        NotConfigured: none does.
+    """
+    try:
+        with redis.Redis.from_url(redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise NotConfigured(f"no Redis answers at VIDPOLL_REDIS_URL: {error}") from None
+
+
 def postgres_server(folder: Path) -> tuple[Child, str]:
     """A Postgres that keeps its data in ``folder``, and the URL of its database; started and answering.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
@@ -66,6 +67,8 @@ def answering(engine: Engine) -> Iterator[sqlalchemy.Connection]:
     except (OperationalError, InterfaceError, TimeoutError) as error:
         raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
     except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            raise NotConfigured("the database lacks tables this version needs; run `vidpoll db upgrade`") from None
         if error.connection_invalidated:
             raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
         raise
