@@ -14,6 +14,7 @@ from vidpoll import messages
 from vidpoll.errors import (
     BrokerUnavailable,
     GenerationNotFound,
+    InvalidRequest,
     NotConfigured,
     PartlyRefused,
     VidpollError,
@@ -192,7 +193,7 @@ class Client:
         return errors
 
     def _enqueue(self, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
-        assert self._broker_errors  # a broker URL that cannot be used is told before anything is stored
+        _ = self._broker_errors  # a broker URL that cannot be used is told before anything is stored
         if self._store is None:
             self._send(messages.GENERATE, [messages.generate_message(request) for request in requests])
             return [request.id for request in requests if request.id]
@@ -304,6 +305,4 @@ def _uuid(id: UUID | str) -> UUID:
     try:
         return id if isinstance(id, UUID) else UUID(id)
     except ValueError:
-        from vidpoll.errors import InvalidRequest
-
         raise InvalidRequest([f"id: {id!r} is not a UUID"]) from None
