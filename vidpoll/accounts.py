@@ -50,8 +50,11 @@ class ModelPolicy(BaseModel):
 
     Attributes:
         schedule: when to look next.
-        timeout_s: seconds after acceptance when a video is no longer expected.
+        timeout_s: seconds after acceptance when a video is no longer expected: it fails with ``timed_out``.
         expected_s: seconds after acceptance when it is called overdue.
+        not_found_grace_s: seconds for which the provider may say that it does not know an operation, before it is lost.
+        retention_s: seconds past its deadline for which a timed out generation is still looked at, slowly; the
+            provider's own retention if not given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +62,8 @@ class ModelPolicy(BaseModel):
     schedule: Schedule = Geometric()
     timeout_s: Seconds = 1800.0
     expected_s: Seconds = 300.0
+    not_found_grace_s: Seconds = 120.0
+    retention_s: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] | None = None
 
 
 def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
@@ -80,12 +85,13 @@ class Account(BaseModel):
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
         options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
+        submit_timeout_s: seconds a paid call may take. Afterwards nobody knows whether it was taken, so be generous.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    provider: Literal["runware", "veo"]
+    provider: Literal["replicate", "runware", "veo"]
     base_url: str
     api_key_env: str | None = None
     api_key_file: Path | None = None
@@ -95,6 +101,7 @@ class Account(BaseModel):
     submit_rate: Rate = 1.0
     submit_burst: PositiveInt = 2
     max_in_flight: PositiveInt | None = None
+    submit_timeout_s: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
     options: dict[str, str] = Field(default_factory=dict)
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
 

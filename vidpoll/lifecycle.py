@@ -241,6 +241,10 @@ class Lifecycle:
             case Failed(code, message, retryable):
                 self._fail(account, generation, Failure(code, message, retryable), by_check=True)
                 return None
+            case Cancelled():
+                self._store.cancelled(generation.id, expected=Status.PROCESSING)
+                self._leave_lanes(account.name, [generation.id])
+                return None
             case Pending() | NotFound() if generation.past(generation.deadline_at):
                 self._time_out(account, generation)
                 return None

@@ -14,7 +14,6 @@ from vidpoll.accounts import Account
 from vidpoll.generation import Failure, Status
 from vidpoll.lanes import Lane
 from vidpoll.lifecycle import Lifecycle
-from vidpoll.providers.http import SUBMIT_DEADLINE_S
 from vidpoll.services import Services
 from vidpoll.store import Waiting
 
@@ -57,7 +56,8 @@ def _tell_of_accounts_gone(services: Services, names: Iterable[str]) -> None:
 
 def _stale_submits(services: Services) -> int:
     """A submit whose worker is gone: repeatable where the provider takes an id of ours, else nobody can tell."""
-    stale = services.store.stale_submits(older_than_s=SUBMIT_DEADLINE_S + services.lease_s)
+    longest = max(account.submit_timeout_s for account in services.accounts.accounts.values())
+    stale = services.store.stale_submits(older_than_s=longest + services.lease_s)
     for id, account in stale:
         provider = services.providers.get(account)
         if provider and provider.capabilities.client_supplied_id:

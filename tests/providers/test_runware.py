@@ -7,7 +7,17 @@ from tests import providers_file
 from vidpoll import providers
 from vidpoll.accounts import load_accounts
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import Ambiguous, Failed, Operation, Pending, Provider, Ready, Submitted
+from vidpoll.providers.base import (
+    Ambiguous,
+    Failed,
+    FailureClass,
+    Operation,
+    Pending,
+    Provider,
+    Ready,
+    Submitted,
+    Unreachable,
+)
 from vidpoll.providers.runware import _outcome, task_uuid_of
 from vidpoll.simulator import Simulator, World
 
@@ -64,7 +74,11 @@ SUCCESS = {"taskUUID": "t", "status": "success", "videoURL": "https://v/1.mp4", 
         ({"data": []}, ONE, Pending(stage="queued")),
         ({"data": [{"taskUUID": "other", "status": "success", "videoURL": "https://x"}]}, ONE, Pending(stage="queued")),
         ({"data": [{"taskUUID": "t", "status": "processing", "progress": 40}]}, ONE, Pending(40, "processing")),
-        ({"data": [{"taskUUID": "t", "status": "aWordNobodyKnows"}]}, ONE, Pending(None, "aWordNobodyKnows")),
+        (
+            {"data": [{"taskUUID": "t", "status": "aWordNobodyKnows"}]},
+            ONE,
+            Unreachable("unknown status 'aWordNobodyKnows'", FailureClass.UNKNOWN_STATUS),
+        ),
         ({"data": [{"taskUUID": "t", "status": "success"}]}, ONE, Pending(None, "success")),
         ({"data": [SUCCESS]}, ONE, Ready(("https://v/1.mp4",), 7, 0.18)),
         ({"data": [{**SUCCESS, "cost": 0}]}, ONE, Ready(("https://v/1.mp4",), 7, None)),

@@ -7,7 +7,16 @@ from vidpoll import providers
 from vidpoll.accounts import load_accounts
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import Failed, NotFound, Pending, RateLimited, Ready, Unauthorized, Unreachable
+from vidpoll.providers.base import (
+    Failed,
+    FailureClass,
+    NotFound,
+    Pending,
+    RateLimited,
+    Ready,
+    Unauthorized,
+    Unreachable,
+)
 from vidpoll.providers.http import Answer
 from vidpoll.providers.veo import _operation, _outcome
 
@@ -49,8 +58,8 @@ def test_every_operation_of_the_documents_is_understood(body: dict, outcome: obj
     [
         (404, b'{"error": {"code": 404, "message": "gone", "status": "NOT_FOUND"}}', NotFound("gone")),
         (403, b'{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED"}}', Unauthorized("no")),
-        (500, b"", Unreachable("HTTP 500: HTTP 500 without a usable body")),
-        (200, b"<html>", Unreachable("HTTP 200: HTTP 200 without a usable body")),
+        (500, b"", Unreachable("HTTP 500", FailureClass.SERVER_ERROR)),
+        (200, b"<html>", Unreachable("HTTP 200 with HTML in place of JSON", FailureClass.UNREADABLE)),
         (429, b'{"error": {"details": [{"retryDelay": "30s"}]}}', RateLimited(30.0)),
     ],
 )

@@ -19,6 +19,6 @@ def build(accounts: Accounts) -> dict[str, Provider]:
         NotConfigured: an account's options cannot work.
     """
     return {
-        name: _ADAPTERS[account.provider](account, Http(account.base_url))
+        name: _ADAPTERS[account.provider](account, Http(account.base_url, submit_timeout_s=account.submit_timeout_s))
         for name, account in accounts.accounts.items()
     }

@@ -1,18 +1,46 @@
-"""What a provider is to vidpoll: three verbs, and answers as values. No answer of a provider is an exception.
+"""What a provider is to vidpoll: four verbs, and answers as values. No answer of a provider is an exception.
 
 ``submit`` answers with a :data:`SubmitOutcome`, ``check`` with a :data:`CheckOutcome` per operation, ``cancel`` with a
-:data:`CancelOutcome`; ``lifecycle.py`` matches on them. An adapter translates one vendor's wire format into these and
-back; it knows no lane, no store and no schedule.
+:data:`CancelOutcome`, ``look_up`` with a :data:`LookUpOutcome`; ``lifecycle.py`` matches on them. An adapter translates
+one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
+
+
+class FailureClass(StrEnum):
+    """Why a call brought no usable answer: the classes that are counted apart in ``generations.failure_counts``."""
+
+    RATE_LIMITED = "rate_limited"
+    """429, or the vendor's own word for it."""
+    UNAUTHORIZED = "unauthorized"
+    """401, 403, 402: the key, a permission, the balance."""
+    NOT_FOUND = "not_found"
+    """The provider does not know the operation (yet, or any more)."""
+    SERVER_ERROR = "server_error"
+    """5xx, or another HTTP status that says nothing about the operation."""
+    NETWORK = "network"
+    """No connection, or it broke."""
+    TOO_SLOW = "too_slow"
+    """The answer did not come, or not completely, in time."""
+    TOO_LARGE = "too_large"
+    """The answer is longer than we read."""
+    UNREADABLE = "unreadable"
+    """HTML, an empty body, half a body, JSON of another shape."""
+    UNKNOWN_STATUS = "unknown_status"
+    """A status word that the adapter does not know."""
+    BROKEN = "broken"
+    """The adapter, or what acts on its answer, raised."""
+
 
 # -- what a submit can end in ------------------------------------------------------------------------------------------
 
@@ -99,6 +127,7 @@ class Unreachable:
     """No usable answer: network, 5xx, rubbish. Says nothing about the generation."""
 
     reason: str
+    failure_class: FailureClass = FailureClass.SERVER_ERROR
 
 
 # -- what any call can end in ------------------------------------------------------------------------------------------
@@ -123,7 +152,12 @@ class Unauthorized:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The provider stopped it."""
+    """The provider says that it is cancelled: the answer of a cancel, or of a later check."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAccepted:
+    """The provider will try; a later check tells what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +167,31 @@ class CannotCancel:
     reason: str
 
 
+# -- what looking up a submit of unknown outcome can end in ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The provider keeps our ids, and has none of this submit: it was not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of what the provider has.
+
+    Attributes:
+        fitting: operations on this page that this submit may have made.
+        cursor: where the next page begins; None when the list was read back to before the submit.
+    """
+
+    fitting: tuple[str, ...]
+    cursor: str | None = None
+
+
 SubmitOutcome = Submitted | Refused | RateLimited | Unauthorized | NotSent | Ambiguous
-CheckOutcome = Pending | Ready | Failed | NotFound | RateLimited | Unauthorized | Unreachable
-CancelOutcome = Cancelled | CannotCancel
+CheckOutcome = Pending | Ready | Failed | Cancelled | NotFound | RateLimited | Unauthorized | Unreachable
+CancelOutcome = Cancelled | CancelAccepted | CannotCancel | RateLimited | Unauthorized | Unreachable
+LookUpOutcome = Submitted | Absent | Listed | RateLimited | Unauthorized | Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,27 +210,45 @@ class Capabilities:
         client_supplied_id: it takes an id of ours, so a submit may safely be sent again.
         check_batch: operations one status call can carry.
         cancel: it can stop an operation.
+        look_up: it can be asked whether it took a submit.
+        retention_s: seconds for which it still tells of an operation that has ended.
     """
 
     client_supplied_id: bool = False
     check_batch: int = 1
     cancel: bool = False
+    look_up: bool = False
+    retention_s: float = 24 * 3600.0
 
 
-Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome")
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A submit nobody knows the outcome of.
+
+    Attributes:
+        after, before: between these moments the provider must have made the operation, clocks' differences included.
+    """
+
+    request: GenerationRequest
+    our_id: UUID
+    after: datetime
+    before: datetime
+
+
+Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")
 #: Longest text of a provider that is kept, in characters.
 _TEXT_LIMIT: Final = 2000
 
 
 def storable(outcome: Outcome) -> Outcome:
     """The outcome with texts that can be stored: no NUL, no lone surrogates, no book. Ids are left as they are."""
-    if isinstance(outcome, Submitted):
+    if isinstance(outcome, Submitted | Listed):
         return outcome
     return replace(outcome, **{one.name: _storable(getattr(outcome, one.name)) for one in fields(outcome)})
 
 
 def _storable(value: Any) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, FailureClass):
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
     return tuple(map(_storable, value)) if isinstance(value, tuple) else value
 
@@ -194,4 +268,10 @@ class Provider(Protocol):
         """Look at operations; an outcome for every one, under its name."""
 
     def cancel(self, operation: Operation) -> CancelOutcome:
-        """Ask the vendor to stop an operation."""
+        """Ask the vendor to stop an operation; called only where ``capabilities.cancel`` says so."""
+
+    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
+        """Ask the vendor whether it took a submit, with one call; called only where ``capabilities.look_up`` says so.
+
+        ``cursor`` is that of the :class:`Listed` before, None at first.
+        """

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,15 +12,17 @@ from typing import Any, Final, TypeVar
 
 import requests
 import urllib3
-from requests.exceptions import ConnectionError, ConnectTimeout, RequestException
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
+
+from vidpoll.providers.base import FailureClass, Unreachable
+from vidpoll.providers.deadline import WatchedAdapter, deadline
 
 #: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0
-#: Seconds until a whole body must have come, however busily it trickles: of a check, of a submit.
+#: Seconds until a whole answer must have come, however busily it trickles: of a check, a cancel or a look-up.
 CHECK_DEADLINE_S: Final = 25.0
-SUBMIT_DEADLINE_S: Final = 60.0
 #: Largest answer read, in bytes.
 BODY_LIMIT: Final = 8 * 1024 * 1024
 #: Longest pause a ``Retry-After`` can ask for, in seconds, and the pause when it says nothing usable.
@@ -38,11 +39,18 @@ class CallFailed(Exception):
 
     Attributes:
         sent: False when the request provably did not reach the provider.
+        failure_class: what went wrong.
     """
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, *, sent: bool, failure_class: FailureClass = FailureClass.NETWORK) -> None:
         super().__init__(reason)
         self.sent = sent
+        self.failure_class = failure_class
+
+    @property
+    def unreachable(self) -> Unreachable:
+        """The same as an outcome."""
+        return Unreachable(str(self), self.failure_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,9 @@ class Http:
     leave us with an ambiguous answer, and perhaps with a charge.
     """
 
-    def __init__(self, base_url: str, *, side_by_side: int = 128) -> None:
+    def __init__(self, base_url: str, *, submit_timeout_s: float = 60.0, side_by_side: int = 128) -> None:
         self._base_url = base_url.rstrip("/")
+        self._submit_timeout_s = submit_timeout_s
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="vidpoll-check")
 
@@ -84,8 +93,8 @@ class Http:
 
     def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
         """The paid POST: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
-        with requests.Session() as session:
-            return _call(session, "POST", self._base_url + path, headers, body, SUBMIT_DEADLINE_S)
+        with _session() as session:
+            return _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
 
     def side_by_side(self, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``call`` for every item, at the same time when there are several; answers in the items' order."""
@@ -95,9 +104,29 @@ class Http:
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
+            self._local.session = _session()
         session: requests.Session = self._local.session
         return session
+
+
+def unusable(answer: Answer, said: str = "") -> Unreachable:
+    """An answer that tells nothing of the operation it was asked for, in words; ``said`` is what the vendor said."""
+    if answer.status // 100 == 2:
+        return Unreachable(f"HTTP {answer.status} with {_shape(answer.body)}", FailureClass.UNREADABLE)
+    return Unreachable(f"HTTP {answer.status}: {said}" if said else f"HTTP {answer.status}", FailureClass.SERVER_ERROR)
+
+
+def _shape(body: bytes) -> str:
+    text = body.lstrip()[:1]
+    match text:
+        case b"":
+            return "an empty body"
+        case b"<":
+            return "HTML in place of JSON"
+        case b"{" | b"[":
+            return "JSON that is cut short or of another shape"
+        case _:
+            return "a body that is no JSON"
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
@@ -131,21 +160,37 @@ def _seconds_until(date: str, now: datetime) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
 
 
+def _session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, WatchedAdapter())
+    return session
+
+
 def _call(
     session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
 ) -> Answer:
-    give_up_at = time.monotonic() + deadline_s
     prepared, options = _prepared(session, method, url, headers, body)
-    try:
-        with session.send(
-            prepared, allow_redirects=False, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), **options
-        ) as response:
-            lowered = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, lowered, _read(response.raw, give_up_at))
-    except CallFailed:
-        raise
-    except Exception as error:
-        raise CallFailed(_said(error), sent=not _before_sending(error)) from error
+    timeouts = (min(CONNECT_TIMEOUT_S, deadline_s), min(READ_TIMEOUT_S, deadline_s))
+    with deadline(deadline_s) as call:
+        try:
+            with session.send(prepared, allow_redirects=False, timeout=timeouts, **options) as response:
+                lowered = {name.lower(): value for name, value in response.headers.items()}
+                answer = Answer(response.status_code, lowered, _read(response.raw))
+        except CallFailed:
+            raise
+        except Exception as error:
+            if call.expired:
+                raise _too_slow(deadline_s) from error
+            raise CallFailed(_said(error), sent=not _before_sending(error), failure_class=_class(error)) from error
+        if call.expired:
+            # A shut socket looks like the end of a body whose length nobody announced.
+            raise _too_slow(deadline_s)
+        return answer
+
+
+def _too_slow(deadline_s: float) -> CallFailed:
+    return CallFailed(f"no complete answer within {deadline_s:g} s", sent=True, failure_class=FailureClass.TOO_SLOW)
 
 
 def _prepared(
@@ -161,16 +206,21 @@ def _prepared(
         raise CallFailed(f"{type(error).__name__}: the request cannot be made", sent=False) from error
 
 
-def _read(raw: "urllib3.HTTPResponse", give_up_at: float) -> bytes:
-    """The whole body, unless it is too long or takes too long; ``read1`` returns with what has come so far."""
+def _read(raw: "urllib3.HTTPResponse") -> bytes:
+    """The whole body, unless it is too long, unpacked or not; ``read1`` returns with what has come so far."""
     body = bytearray()
     while chunk := raw.read1(65536, decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
-            raise CallFailed(f"the answer is larger than {BODY_LIMIT} bytes", sent=True)
-        if time.monotonic() > give_up_at:
-            raise CallFailed("the answer took too long", sent=True)
+            raise CallFailed(
+                f"the answer is larger than {BODY_LIMIT} bytes", sent=True, failure_class=FailureClass.TOO_LARGE
+            )
     return bytes(body)
+
+
+def _class(error: Exception) -> FailureClass:
+    slow = isinstance(error, Timeout | ReadTimeoutError) and not isinstance(error, ConnectTimeout)
+    return FailureClass.TOO_SLOW if slow else FailureClass.NETWORK
 
 
 def _before_sending(error: Exception) -> bool:

@@ -12,24 +12,28 @@ from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
+    Absent,
     Ambiguous,
     CancelOutcome,
     CannotCancel,
     Capabilities,
     CheckOutcome,
     Failed,
+    FailureClass,
+    LookUpOutcome,
     NotSent,
     Operation,
     Pending,
     RateLimited,
     Ready,
     Refused,
+    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(
@@ -40,6 +44,8 @@ _CONFLICT: Final = "conflictTaskUUID"
 _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
 #: Parts that mean the account is refused: its key or its balance.
 _ACCOUNT: Final = ("apikey", "credits", "quota", "balance")
+#: Words of a task that has not ended; ``success`` without its URL is one of them.
+_STAGES: Final = frozenset({"queued", "pending", "processing", "success"})
 _MODERATED: Final = ("content", "nsfw", "moderation", "promptblocked", "imageblocked")
 
 
@@ -53,7 +59,7 @@ class Runware:
     def __init__(self, account: Account, http: Http) -> None:
         self._account = account
         self._http = http
-        self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account))
+        self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account), look_up=True)
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """Parameters that would overwrite what vidpoll sets itself."""
@@ -83,13 +89,26 @@ class Runware:
         except NotConfigured as no_key:
             return {operation.name: Unauthorized(str(no_key)) for operation in operations}
         except CallFailed as failed:
-            return {operation.name: Unreachable(str(failed)) for operation in operations}
+            return dict.fromkeys((operation.name for operation in operations), failed.unreachable)
         blocked = _blocked(answer)
         return {operation.name: blocked or _outcome(answer.object(), operation) for operation in operations}
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """Runware has no task type that cancels."""
         return CannotCancel("Runware cannot cancel a task")
+
+    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
+        """``getTaskDetails`` of the id the submit carried: Runware keeps request and response under it."""
+        task_uuid = task_uuid_of(sent.our_id)
+        try:
+            answer = self._http.check(
+                "POST", "", self._headers(), [{"taskType": "getTaskDetails", "taskUUID": task_uuid}]
+            )
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
+        except CallFailed as failed:
+            return failed.unreachable
+        return _looked_up(answer, task_uuid)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._account.key()}"}
@@ -133,6 +152,21 @@ def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
     return Ambiguous(f"HTTP {answer.status} without an acknowledgement")
 
 
+def _looked_up(answer: Answer, task_uuid: str) -> LookUpOutcome:
+    """Runware has the task; or says under our id that it has not; or says nothing of use."""
+    body = answer.object()
+    if any(item.get("taskUUID") == task_uuid for item in _dicts(body.get("data"))):
+        return Submitted(task_uuid)
+    errors = _dicts(body.get("errors"))
+    refusal = _of_the_account(answer, errors)
+    if refusal:
+        return refusal
+    about_it = [error for error in errors if error.get("taskUUID") in (task_uuid, None)]
+    if any("notfound" in str(error.get("code", "")).lower() for error in about_it) or body.get("data") == []:
+        return Absent()
+    return unusable(answer, _words(errors, ""))
+
+
 def _blocked(answer: Answer) -> CheckOutcome | None:
     """An answer that says nothing about any operation."""
     body = answer.object()
@@ -143,7 +177,7 @@ def _blocked(answer: Answer) -> CheckOutcome | None:
     if of_the_call and not body.get("data"):
         return Unreachable(_words(of_the_call, "the call was refused"))
     if answer.status >= 500 or not ("data" in body or "errors" in body):
-        return Unreachable(f"HTTP {answer.status} without a usable body")
+        return unusable(answer)
     return None
 
 
@@ -170,6 +204,9 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
     if len(done) + len(errors) < (asked_for if isinstance(asked_for, int) else 1):
         progress = [item["progress"] for item in items if isinstance(item.get("progress"), int)]
         stages = [str(item.get("status", "processing")) for item in items if item not in done]
+        unknown = [stage for stage in stages if stage not in _STAGES]
+        if unknown:
+            return Unreachable(f"unknown status {unknown[0]!r}", FailureClass.UNKNOWN_STATUS)
         return Pending(max(progress, default=None), stages[0] if stages else "processing")
     if not done:
         code = _code(errors[0])

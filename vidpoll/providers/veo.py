@@ -21,6 +21,7 @@ from vidpoll.providers.base import (
     Capabilities,
     CheckOutcome,
     Failed,
+    LookUpOutcome,
     NotFound,
     NotSent,
     Operation,
@@ -28,12 +29,13 @@ from vidpoll.providers.base import (
     RateLimited,
     Ready,
     Refused,
+    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -50,7 +52,8 @@ _GRPC: Final = {
 class Veo:
     """One Google account or project. One operation per status call; no cancel, no id of ours."""
 
-    capabilities = Capabilities()
+    #: Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
+    capabilities = Capabilities(retention_s=48 * 3600)
 
     def __init__(self, account: Account, http: Http) -> None:
         self._account = account
@@ -91,6 +94,10 @@ class Veo:
         """Google documents no cancel for these operations."""
         return CannotCancel("Veo cannot cancel an operation")
 
+    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
+        """Google documents no list of these operations."""
+        return Unreachable("Veo cannot tell which operations it has")
+
     def _check_one(self, operation: Operation) -> CheckOutcome:
         try:
             if self._vertex:
@@ -102,7 +109,7 @@ class Veo:
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
-            return Unreachable(str(failed))
+            return failed.unreachable
         return _outcome(answer)
 
     def _models(self) -> str:
@@ -156,7 +163,7 @@ def _outcome(answer: Answer) -> CheckOutcome:
         case 404:
             return NotFound(message)
         case _:
-            return Unreachable(f"HTTP {answer.status}: {message}")
+            return unusable(answer, message if answer.object() else "")
 
 
 def _operation(body: Mapping[str, Any]) -> CheckOutcome:
