@@ -3,18 +3,25 @@
 Written from the vendors' documents alone and without the adapters, so that one misreading cannot hide another.
 
 ========================================  ==============================================================
+``POST|GET /replicate/v1/…``              Replicate
 ``POST /runware/v1``                      Runware
 ``POST /vertex/v1/…/models/M:…``          Veo on Vertex AI: ``predictLongRunning``, ``fetchPredictOperation``
 ``POST|GET /gemini/v1beta/…``             Veo on the Gemini API
-``GET /_sim/report``                      the ledger: accepted, charged, duplicate_charges, calls, 429s
+``GET /_sim/report``                      the ledger: accepted, charged, duplicate_charges, cancelled, calls
 ``GET /_sim/jobs``                        every job with its times and outcome
-``POST /_sim/faults``                     probabilities of faults, see ``world.Faults``; answers all of them
-``POST /_sim/durations``                  the distribution of durations, see ``world.Durations``
+``POST /_sim/faults``                     probabilities of faults, see ``faults.Faults``; answers all of them
+``POST /_sim/durations``                  the distribution of durations, see ``jobs.Durations``
 ``POST /_sim/reset``                      forget everything
 ========================================  ==============================================================
+
+A test that needs neither sockets nor real time calls :func:`answer` on a :class:`World` with a clock of its own.
 """
 
+from vidpoll.simulator.dispatch import answer
+from vidpoll.simulator.faults import Faults
+from vidpoll.simulator.jobs import Durations
 from vidpoll.simulator.server import Simulator, serve
-from vidpoll.simulator.world import Durations, Faults, World
+from vidpoll.simulator.wire import Call, Reply
+from vidpoll.simulator.world import World
 
-__all__ = ["Durations", "Faults", "Simulator", "World", "serve"]
+__all__ = ["Call", "Durations", "Faults", "Reply", "Simulator", "World", "answer", "serve"]

@@ -1,9 +1,12 @@
 """Runware as its documents describe it: POST an array of tasks, get ``{"data": […], "errors": […]}``."""
 
+from functools import partial
 from typing import Any
 
-from vidpoll.simulator.wire import CUT, Call, Reply, broken, retry_later
-from vidpoll.simulator.world import Job, Verb, World
+from vidpoll.simulator.jobs import Seen
+from vidpoll.simulator.trouble import through_faults
+from vidpoll.simulator.wire import Call, Reply, retry_later
+from vidpoll.simulator.world import Verb, World
 
 
 def answer(world: World, call: Call) -> Reply:
@@ -17,7 +20,7 @@ def answer(world: World, call: Call) -> Reply:
         return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey", taskType="authentication")
     if not world.arrives(key, verb):
         return _refusal(429, "rateLimitExceeded", "Too many requests.", headers=retry_later(world))
-    return broken(world, verb) or (_submit(world, key, tasks) if verb == "submit" else _status(world, key, tasks))
+    return through_faults(world, verb, partial(_submit if verb == "submit" else _status, world, key, tasks))
 
 
 def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
@@ -37,10 +40,9 @@ def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
             reference=task_uuid,
             name=task_uuid,
             seed=task.get("seed"),
+            request=task,
         )
         data.append({"taskType": "videoInference", "taskUUID": task_uuid})
-    if world.strikes("submit_cut_after"):
-        return CUT
     return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
@@ -72,36 +74,56 @@ def _status(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
         return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey")
     if world.strikes("status_500"):
         return _refusal(503, "serviceUnavailable", "Try again later.")
+    if any(task.get("taskType") == "getTaskDetails" for task in tasks):
+        return _details(world, key, tasks)
     data: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for task in tasks:
         if task.get("taskType") != "getResponse":
             errors.append({"code": "invalidTaskType", "message": "Unknown taskType.", "taskUUID": task.get("taskUUID")})
             continue
-        job = world.job(key, str(task.get("taskUUID")))
-        if job and not world.strikes("status_not_found"):
-            _describe(job, data, errors)
+        seen = world.look(key, str(task.get("taskUUID")))
+        if seen:
+            _describe(seen, data, errors)
     return Reply(200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
-def _describe(job: Job, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
+def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
+    """``getTaskDetails``: the stored request and response of ids, whether they have ended or not."""
+    if world.strikes("lookup_500"):
+        return _refusal(500, "internalError", "Internal server error.")
+    data, errors = [], []
+    for task in tasks:
+        task_uuid = task.get("taskUUID")
+        about = {"taskType": "getTaskDetails", "taskUUID": task_uuid}
+        job = world.job(key, str(task_uuid))
+        if job is None or job.lost:
+            errors.append({"code": "taskNotFound", "message": "There is no task of this taskUUID.", **about})
+        else:
+            response = {"data": [{"taskType": "videoInference", "taskUUID": task_uuid}]}
+            data.append({**about, "request": job.request, "response": response})
+    return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
+
+
+def _describe(seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
+    job = seen.job
     common = {"taskType": "videoInference", "taskUUID": job.name}
-    if not job.done:
-        data.append({**common, "status": "processing", "progress": job.progress})
+    if seen.state in ("running", "garbled"):
+        status = "processing" if seen.state == "running" else "daydreaming"
+        data.append({**common, "status": status, "progress": seen.progress})
         return
-    filtered = {"ready": 0, "partial": 1, "filtered": job.samples, "failed": job.samples}[job.outcome]
+    filtered = {"ready": 0, "partial": 1}.get(seen.state, job.samples)
     for number in range(job.samples - filtered):
         video = f"{job.name[:-2]}{number:02d}"
+        url = {"videoURL": f"https://vm.runware.ai/video/ws/5/vi/{video}.mp4"} if seen.urls else {}
         data.append({
-            **common, "status": "success", "videoUUID": video,
-            "videoURL": f"https://vm.runware.ai/video/ws/5/vi/{video}.mp4",
+            **common, "status": "success", "videoUUID": video, **url,
             "cost": 0.18, "seed": job.seed + number, "NSFWContent": False,
         })  # fmt: skip
     for _ in range(filtered):
-        code = "timeoutProvider" if job.outcome == "failed" else "providerContentPolicyViolation"
-        message = (
-            "The provider did not answer in time." if job.outcome == "failed" else "The result broke a content rule."
-        )
+        failed = seen.state == "failed"
+        code = "timeoutProvider" if failed else "providerContentPolicyViolation"
+        message = "The provider did not answer in time." if failed else "The result broke a content rule."
         errors.append({"code": code, "status": "error", "message": message, **common})
 
 

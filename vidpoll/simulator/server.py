@@ -1,24 +1,16 @@
 """The simulator's HTTP server. The standard library's, because faults need the bare socket."""
 
-import json
-import socket
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from vidpoll.simulator import runware, veo
+from vidpoll.simulator.dispatch import answer
+from vidpoll.simulator.sending import send
 from vidpoll.simulator.wire import Call, Reply
 from vidpoll.simulator.world import World
-
-_VENDORS: Final[dict[str, Callable[[World, Call], Reply]]] = {
-    "/runware/v1": runware.answer,
-    "/vertex/v1": lambda world, call: veo.answer(world, call, "vertex"),
-    "/gemini/v1beta": lambda world, call: veo.answer(world, call, "gemini"),
-}
 
 
 class Simulator:
@@ -62,13 +54,17 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, world: World, port: int) -> None:
         self.world = world
+        self.stopping = threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
+
+    def server_close(self) -> None:
+        self.stopping.set()  # whoever drips or delays an answer lets go
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # buffered, so that an answer leaves in one piece
     server: _Server
 
     def do_GET(self) -> None:
@@ -83,32 +79,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self._send(self._reply(self.path.partition("?")[0], headers, body))
-
-    def _reply(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        world = self.server.world
-        if path.startswith("/_sim/"):
-            return _control(world, Call(self.command, path.removeprefix("/_sim/"), headers, body))
-        if world.faults.delay_s:
-            time.sleep(world.faults.delay_s)
-        for base, vendor in _VENDORS.items():
-            if path == base or path.startswith(base + "/"):
-                return vendor(world, Call(self.command, path.removeprefix(base), headers, body))
-        return Reply(404, {"error": f"the simulator has no {path}; it has {', '.join(_VENDORS)} and /_sim/…"})
-
-    def _send(self, reply: Reply) -> None:
-        if reply.cut:
-            self.connection.shutdown(socket.SHUT_RDWR)
+        reply = self._reply(Call(self.command, self.path, headers, body))
+        if not send(self.connection, reply, self.server.stopping):
             self.close_connection = True
-            return
-        data = reply.html.encode() if reply.html else json.dumps(reply.body).encode()
-        self.send_response_only(reply.status)
-        self.send_header("Content-Type", "text/html" if reply.html else "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
+
+    def _reply(self, call: Call) -> Reply:
+        world = self.server.world
+        if call.path.startswith("/_sim/"):
+            return _control(world, replace(call, path=call.path.removeprefix("/_sim/").partition("?")[0]))
+        self.server.stopping.wait(world.faults.delay_s)
+        return answer(world, call)
 
 
 def _control(world: World, call: Call) -> Reply:

@@ -3,10 +3,13 @@
 import hashlib
 import json
 import re
+from functools import partial
 from typing import Any, Final, Literal
 
-from vidpoll.simulator.wire import CUT, Call, Reply, broken, retry_later
-from vidpoll.simulator.world import Job, World
+from vidpoll.simulator.jobs import Seen
+from vidpoll.simulator.trouble import through_faults
+from vidpoll.simulator.wire import Call, Reply, retry_later
+from vidpoll.simulator.world import World
 
 Dialect = Literal["vertex", "gemini"]
 _SUBMIT: Final = re.compile(r"(?P<prefix>.*)/models/(?P<model>[^/:]+):predictLongRunning")
@@ -22,13 +25,14 @@ def answer(world: World, call: Call, dialect: Dialect) -> Reply:
     if call.method == "POST" and (submit := _SUBMIT.fullmatch(call.path)):
         if not world.arrives(key, "submit"):
             return _too_many(world)
-        return broken(world, "submit") or _submit(world, key, call, submit["prefix"], submit["model"], dialect)
+        taking = partial(_submit, world, key, call.json(), submit["prefix"], submit["model"], dialect)
+        return through_faults(world, "submit", taking)
     name = _operation_name(call, dialect)
     if name is None:
         return _error(404, "NOT_FOUND", f"No such method: {call.method} {call.path}")
     if not world.arrives(key, "status"):
         return _too_many(world)
-    return broken(world, "status") or _status(world, key, name, dialect)
+    return through_faults(world, "status", partial(_status, world, key, name, dialect))
 
 
 def _key(call: Call, dialect: Dialect) -> str:
@@ -46,8 +50,7 @@ def _operation_name(call: Call, dialect: Dialect) -> str | None:
     return name if fetch and isinstance(name, str) and f"/models/{fetch['model']}/" in name else None
 
 
-def _submit(world: World, key: str, call: Call, prefix: str, model: str, dialect: Dialect) -> Reply:
-    body = call.json()
+def _submit(world: World, key: str, body: Any, prefix: str, model: str, dialect: Dialect) -> Reply:
     problem = _problem(body, dialect)
     if problem:
         return _error(400, "INVALID_ARGUMENT", problem)
@@ -61,7 +64,7 @@ def _submit(world: World, key: str, call: Call, prefix: str, model: str, dialect
         key, model, samples=parameters.get("sampleCount", 1), reference=reference, seed=parameters.get("seed"),
         name=lambda unique: path + (unique.hex[:12] if dialect == "gemini" else str(unique)),
     )  # fmt: skip
-    return CUT if world.strikes("submit_cut_after") else Reply(200, {"name": job.name})
+    return Reply(200, {"name": job.name})
 
 
 def _problem(body: Any, dialect: Dialect) -> str | None:
@@ -85,24 +88,27 @@ def _status(world: World, key: str, name: str, dialect: Dialect) -> Reply:
         return _error(403, "PERMISSION_DENIED", "The caller does not have permission.")
     if world.strikes("status_500"):
         return _error(503, "UNAVAILABLE", "The service is currently unavailable.")
-    job = world.job(key, name)
-    if job is None or world.strikes("status_not_found"):
+    seen = world.look(key, name)
+    if seen is None:
         return _error(404, "NOT_FOUND", f"Operation {name} not found.")
-    if not job.done:
+    if seen.state == "garbled":
+        return Reply(200, {"metadata": {"state": "daydreaming"}})
+    if seen.state == "running":
         return Reply(200, {"name": name})
-    if job.outcome == "failed":
+    if seen.state == "failed":
         return Reply(200, {"name": name, "done": True, "error": {"code": 13, "message": "Video generation failed."}})
-    return Reply(200, {"name": name, "done": True, "response": _response(job, dialect)})
+    return Reply(200, {"name": name, "done": True, "response": _response(seen, dialect)})
 
 
-def _response(job: Job, dialect: Dialect) -> dict[str, Any]:
-    filtered = {"ready": 0, "partial": 1, "filtered": job.samples, "failed": 0}[job.outcome]
+def _response(seen: Seen, dialect: Dialect) -> dict[str, Any]:
+    job = seen.job
+    filtered = {"partial": 1, "filtered": job.samples}.get(seen.state, 0)
     unique = job.name.rpartition("/")[2]
     found: dict[str, Any] = {}
     if filtered:
         reason = "The video was filtered because it may break the usage guidelines. Support codes: 15236754"
         found |= {"raiMediaFilteredCount": filtered, "raiMediaFilteredReasons": [reason] * filtered}
-    numbers = range(job.samples - filtered)
+    numbers = range(job.samples - filtered if seen.urls else 0)
     if dialect == "vertex":
         type_url = "type.googleapis.com/cloud.ai.large_models.vision.GenerateVideoResponse"
         videos = [

@@ -1,20 +1,30 @@
-"""What the simulated vendors' formats share: a request in, a reply out, faults on the way."""
+"""What the simulated vendors' formats share: a request in, a reply out."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from vidpoll.simulator.world import Verb, World
+from vidpoll.simulator.world import World
+
+#: How a reply leaves: whole; not at all; half of it before the connection is closed or reset; a byte a second.
+Manner = Literal["whole", "cut", "half_closed", "half_reset", "drip", "drip_headers"]
 
 
 @dataclass(frozen=True)
 class Call:
-    """An HTTP request as it came in; ``path`` is relative to the vendor's base URL."""
+    """An HTTP request as it came in.
+
+    Attributes:
+        path: with the query and the vendor's base before :func:`vidpoll.simulator.answer`, without them after.
+        headers: names in lower case.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes = b""
+    query: str = ""
 
     def json(self) -> Any:
         """The body as JSON; None when it is none."""
@@ -26,31 +36,34 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back. ``cut`` closes the connection instead, without a byte."""
+    """What goes back.
+
+    Attributes:
+        body: sent as JSON, unless there is ``raw`` or ``chunks``.
+        raw: a body as it is.
+        chunks: begins a body too large to hold in memory.
+        delay_s: seconds until it leaves.
+    """
 
     status: int = 200
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
-    html: str | None = None
-    cut: bool = False
+    content_type: str = "application/json"
+    raw: bytes | None = None
+    chunks: Callable[[], Iterator[bytes]] | None = None
+    manner: Manner = "whole"
+    delay_s: float = 0.0
+
+    def data(self) -> bytes:
+        """The whole body, however much of it is to arrive."""
+        if self.chunks is not None:
+            return b"".join(self.chunks())
+        return json.dumps(self.body).encode() if self.raw is None else self.raw
 
 
-CUT = Reply(cut=True)
+CUT = Reply(manner="cut")
 
 
 def retry_later(world: World) -> dict[str, str]:
     """Headers of a 429."""
     return {"Retry-After": world.faults.retry_after} if world.faults.retry_after else {}
-
-
-def broken(world: World, verb: Verb) -> Reply | None:
-    """A transport fault, drawn by probability, that hides whatever the vendor would have answered."""
-    if verb == "submit":
-        if world.strikes("submit_cut_before"):
-            return CUT
-    else:
-        if world.strikes("status_cut"):
-            return CUT
-        if world.strikes("status_html"):
-            return Reply(502, html="<html><body><h1>502 Bad Gateway</h1></body></html>")
-    return None

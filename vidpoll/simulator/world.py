@@ -3,103 +3,19 @@
 It is the judge of vidpoll's promises, so it counts what really arrived and trusts nothing vidpoll says of itself.
 """
 
-import math
 import random
 import threading
 import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from vidpoll.simulator.faults import Faults
+from vidpoll.simulator.jobs import Durations, Job, Outcome, Seen
 
 Verb = Literal["submit", "status"]
-Outcome = Literal["ready", "partial", "filtered", "failed"]
-
-#: Shape of a Veo-like duration: eleven seconds and a log-normal of median 64 s on top.
-FIXED_S: Final = 11.0
-
-
-@dataclass
-class Durations:
-    """How long a job takes: ``scale · (11 s + lognormal(median_s, sigma))``.
-
-    With ``sigma`` 0 and ``fixed_s`` 0 every job takes ``scale · median_s`` seconds.
-    """
-
-    median_s: float = 64.0
-    sigma: float = 0.5
-    fixed_s: float = FIXED_S
-    scale: float = 1.0
-
-    def draw(self, dice: random.Random) -> float:
-        """Seconds until a job accepted now is done."""
-        return self.scale * (self.fixed_s + dice.lognormvariate(math.log(max(self.median_s, 1e-6)), self.sigma))
-
-
-@dataclass
-class Faults:
-    """Probabilities, 0 to 1 each, of what goes wrong with a call (its verb opens the name) or becomes of a job."""
-
-    submit_429: float = 0.0
-    submit_500: float = 0.0
-    submit_cut_before: float = 0.0
-    """The connection is cut before the job is taken."""
-    submit_cut_after: float = 0.0
-    """The job is taken (and charged), then the connection is cut: no answer."""
-    status_429: float = 0.0
-    status_500: float = 0.0
-    status_cut: float = 0.0
-    status_html: float = 0.0
-    status_unauthorized: float = 0.0
-    status_not_found: float = 0.0
-    job_failed: float = 0.0
-    job_filtered: float = 0.0
-    job_partial: float = 0.0
-    """Of several results asked for, the last one is filtered."""
-    delay_s: float = 0.0
-    """Seconds added to every call; not a probability."""
-    retry_after: str = "1"
-    """What a 429 says in its ``Retry-After`` header; empty for no header."""
-
-    def change(self, changes: dict[str, Any]) -> None:
-        """Set some of them; ValueError names a wrong one."""
-        known = {one.name: one.type for one in fields(self)}
-        for name, value in changes.items():
-            if name not in known:
-                raise ValueError(f"no fault {name!r}; there are {', '.join(known)}")
-            if name == "retry_after":
-                self.retry_after = str(value)
-            elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise ValueError(f"{name}: must be a number from 0 up, not {value!r}")
-            else:
-                setattr(self, name, float(value))
-
-
-@dataclass
-class Job:
-    """One paid job at the simulated vendor."""
-
-    name: str
-    key: str
-    model: str
-    samples: int
-    reference: str
-    accepted_at: float
-    ready_at: float
-    outcome: Outcome
-    seed: int
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended by now."""
-        return time.time() >= self.ready_at
-
-    @property
-    def progress(self) -> int:
-        """Percent of its duration that has passed."""
-        total = max(self.ready_at - self.accepted_at, 0.001)
-        return max(0, min(99, int(100 * (time.time() - self.accepted_at) / total)))
 
 
 class Window:
@@ -125,12 +41,14 @@ class World:
 
     Attributes:
         limits: calls per second allowed to each key, by verb.
+        clock: Unix seconds; everything that takes time in here goes by it, so a test may turn it by hand.
     """
 
     durations: Durations = field(default_factory=Durations)
     faults: Faults = field(default_factory=Faults)
     limits: dict[Verb, int] = field(default_factory=lambda: {"submit": 1_000_000, "status": 1_000_000})
     seed: int | None = None
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -146,6 +64,7 @@ class World:
         self._dice = random.Random(self.seed)
         self._jobs: dict[str, Job] = {}
         self._references: Counter[tuple[str, str]] = Counter()
+        self._looks: Counter[str] = Counter()
         self._calls: Counter[tuple[str, Verb]] = Counter()
         self._refused: Counter[tuple[str, Verb]] = Counter()
         self._windows: dict[tuple[str, Verb], Window] = {}
@@ -153,14 +72,15 @@ class World:
     def strikes(self, fault: str) -> bool:
         """Whether this fault happens now."""
         with self._lock:
-            return self._dice.random() < float(getattr(self.faults, fault))
+            chance = float(getattr(self.faults, fault))
+            return chance > 0 and self._dice.random() < chance
 
     def arrives(self, key: str, verb: Verb) -> bool:
         """Count a call; False when it is over the key's limit or a 429 is drawn."""
         with self._lock:
             self._calls[key, verb] += 1
             window = self._windows.setdefault((key, verb), Window(self.limits[verb]))
-            within = window.arrive(time.monotonic())
+            within = window.arrive(self.clock())
             refused = not within or self.strikes(f"{verb}_429")
             if refused:
                 self._refused[key, verb] += 1
@@ -175,24 +95,60 @@ class World:
         reference: str,
         name: str | Callable[[uuid.UUID], str],
         seed: int | None = None,
+        request: Any = None,
     ) -> Job:
         """Take a job and charge for it. ``reference`` tells two submits of the same request."""
         with self._lock:
             own_name = name if isinstance(name, str) else name(uuid.UUID(int=self._dice.getrandbits(128)))
-            now = time.time()
+            now = self.clock()
             job = Job(
                 own_name, key, model, samples, reference, now, now + self.durations.draw(self._dice),
                 self._draw_outcome(samples), self._dice.randrange(2**31) if seed is None else seed,
+                request, self.strikes("job_lost"),
             )  # fmt: skip
             self._jobs[own_name] = job
             self._references[key, reference] += 1
             return job
 
     def job(self, key: str, name: str) -> Job | None:
-        """The key's job of this name; nobody else's."""
+        """The key's job of this name; nobody else's. It may be a lost one, of which no look may tell."""
         with self._lock:
             job = self._jobs.get(name)
             return job if job and job.key == key else None
+
+    def newest_first(self, key: str) -> list[Job]:
+        """The key's jobs that a vendor would list."""
+        with self._lock:
+            return [job for job in reversed(self._jobs.values()) if job.key == key and not job.lost]
+
+    def look(self, key: str, name: str) -> Seen | None:
+        """What a status call is told of a job, truly or not; None when it is not known."""
+        with self._lock:
+            job = self.job(key, name)
+            if job is None or job.lost:
+                return None
+            self._looks[name] += 1
+            if self._looks[name] <= self.faults.not_found_first or self.strikes("status_not_found"):
+                return None
+            if self.strikes("status_unknown_word"):
+                return Seen(job, "garbled")
+            if self.strikes("status_backwards"):
+                return Seen(job, "running")
+            return replace(self.seen(job), urls=not self.strikes("status_no_url"))
+
+    def seen(self, job: Job) -> Seen:
+        """The truth about a job."""
+        with self._lock:
+            now = self.clock()
+            return Seen(job, job.outcome) if now >= job.ends_at else Seen(job, "running", job.progress(now))
+
+    def cancel(self, job: Job) -> Seen:
+        """Stop a job that is running, which stays charged; what it is then."""
+        with self._lock:
+            now = self.clock()
+            if now < job.ends_at:
+                job.cancelled_at, job.outcome = now, "cancelled"
+            return self.seen(job)
 
     def jobs(self) -> list[dict[str, Any]]:
         """Every job taken: names, times (Unix seconds), outcomes."""
@@ -207,6 +163,7 @@ class World:
                 "accepted": len(self._jobs),
                 "charged": charged,
                 "duplicate_charges": charged - len(self._references),
+                "cancelled": sum(job.cancelled_at is not None for job in self._jobs.values()),
                 "submit_calls": self._sum(self._calls, "submit"),
                 "status_calls": self._sum(self._calls, "status"),
                 "refused_429": sum(self._refused.values()),

@@ -1,0 +1,85 @@
+"""What goes wrong at the simulated vendors, and how often."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass
+class Faults:
+    """Probabilities, 0 to 1 each unless said otherwise, of what goes wrong with a call or becomes of a job.
+
+    The verb a fault strikes opens its name; looking up and cancelling are counted as ``status`` calls.
+    """
+
+    submit_429: float = 0.0
+    submit_500: float = 0.0
+    submit_cut_before: float = 0.0
+    """The connection is cut before the job is taken."""
+    submit_cut_after: float = 0.0
+    """The job is taken (and charged), then the connection is cut: no answer."""
+    submit_500_after: float = 0.0
+    """The job is taken, then comes a 500 without its id."""
+    submit_reset_mid_body: float = 0.0
+    """The job is taken; the connection is reset after the headers and half of the body."""
+    submit_delay_s: float = 0.0
+    """Seconds between taking a job and the answer; not a probability."""
+    status_429: float = 0.0
+    status_500: float = 0.0
+    status_cut: float = 0.0
+    status_html: float = 0.0
+    """502 with a gateway's HTML."""
+    status_html_200: float = 0.0
+    status_empty: float = 0.0
+    """200 without a body."""
+    status_truncated: float = 0.0
+    """The connection is closed after half of what ``Content-Length`` says."""
+    status_huge: float = 0.0
+    """200 with 50 MB of JSON."""
+    status_bomb: float = 0.0
+    """200 with a gzipped body that unpacks to more than 200 MB."""
+    status_drip: float = 0.0
+    """The body comes a byte a second, for two minutes at most."""
+    status_drip_headers: float = 0.0
+    """The same from the first byte of the headers on."""
+    status_unauthorized: float = 0.0
+    status_not_found: float = 0.0
+    status_unknown_word: float = 0.0
+    """The status field holds a word nobody knows; of Veo, which has none, ``name`` and ``done`` are missing."""
+    status_no_url: float = 0.0
+    """A job that is done is told as a success without any URL."""
+    status_backwards: float = 0.0
+    """A job is told as if it had just begun, however far it is."""
+    not_found_first: int = 0
+    """Each job is unknown to its first so many looks; a number, not a probability."""
+    lookup_500: float = 0.0
+    """Of the calls that ask whether a submit was taken."""
+    cancel_500: float = 0.0
+    cancel_refused: float = 0.0
+    cancel_ignored: float = 0.0
+    """A cancel is answered as if it were under way, and the job goes on."""
+    job_lost: float = 0.0
+    """The job is taken and charged, and never known again."""
+    job_failed: float = 0.0
+    job_filtered: float = 0.0
+    job_partial: float = 0.0
+    """Of several results asked for, the last one is filtered."""
+    delay_s: float = 0.0
+    """Seconds added to every call over HTTP; not a probability."""
+    retry_after: str = "1"
+    """What a 429 says in its ``Retry-After`` header (Replicate: in its text); empty for nothing."""
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Set some of them; ValueError names a wrong one."""
+        known: dict[str, Any] = {one.name: one.type for one in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"no fault {name!r}; there are {', '.join(known)}")
+            if known[name] is str:
+                setattr(self, name, str(value))
+            elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ValueError(f"{name}: must be a number from 0 up, not {value!r}")
+            elif known[name] is int and value != int(value):
+                raise ValueError(f"{name}: must be a whole number, not {value!r}")
+            else:
+                setattr(self, name, known[name](value))
