@@ -39,7 +39,7 @@ class Proxy:
         # Bound beside the listening socket, so that nobody else gets the port while connections are refused.
         self._reserved = _bound(0)
         self.port = int(self._reserved.getsockname()[1])
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
         self._thread.start()
@@ -118,20 +118,32 @@ class Proxy:
         spoil: tuple[Literal["whole", "half"], int, bytes] = ("whole", 0, b""),
     ) -> None:
         self._held, self._delay_s, self._spoil = held, delay_s, spoil
-        if listening and self._server is None:
-            self._server = await self._loop.create_server(lambda: _Client(_Link(self)), sock=_bound(self.port))
+        if listening and self._listening is None:
+            self._listening = _bound(self.port)
+            self._listening.listen(1024)
+            self._listening.setblocking(False)
+            self._loop.add_reader(self._listening, self._accept, self._listening)
         if not listening:
-            if self._server:
-                self._server.close()
-                self._server = None
+            if self._listening:
+                self._loop.remove_reader(self._listening)
+                self._listening.close()
+                self._listening = None
             await self._cut()
         for link in list(self._links):
             link.request.clear()
             link.flush()
 
+    def _accept(self, listening: socket.socket) -> None:
+        client, _ = listening.accept()
+        self.connections += 1
+        link = _Link(self)
+        self._links.add(link)
+        link.start(self._loop.connect_accepted_socket(lambda: _Client(link), client))
+
     async def _cut(self) -> None:
         links = list(self._links)
         for link in links:
+            await link.accepting
             link.cut()
         await asyncio.gather(*(link.connecting for link in links if link.connecting), return_exceptions=True)
         await asyncio.sleep(0)  # what was aborted is closed at the loop's next turn
@@ -154,16 +166,18 @@ class _Link:
 
     def __init__(self, proxy: Proxy) -> None:
         self.request = bytearray()
+        self.accepting: asyncio.Task[object]
         self.connecting: asyncio.Task[None] | None = None
         self._proxy = proxy
         self._sinks: dict[str, asyncio.Transport | None] = {"up": None, "down": None}
         self._waiting: dict[str, deque[tuple[float, bytes]]] = {"up": deque(), "down": deque()}
         self._ended: set[str] = set()
 
+    def start(self, accepting: Coroutine[Any, Any, object]) -> None:
+        self.accepting = self._proxy._loop.create_task(accepting)
+
     def accepted(self, client: asyncio.Transport) -> None:
         self._sinks["down"] = client
-        self._proxy.connections += 1
-        self._proxy._links.add(self)
         self.flush()
 
     def connected(self, server: asyncio.Transport) -> None:
