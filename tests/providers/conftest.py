@@ -1,8 +1,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+
+from tests.providers.subject import MODELS, Subject, adapter
+from vidpoll.simulator import Simulator, World
+
+
+@pytest.fixture(params=MODELS)
+def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, tmp_path: Path) -> Subject:
+    return Subject(request.param, adapter(request.param, tmp_path, simulator.url), world)
 
 
 @pytest.fixture

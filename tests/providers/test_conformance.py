@@ -2,70 +2,31 @@
 
 import re
 import socket
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import providers_file
+from tests.providers.subject import MODELS, SAMPLES, Subject, adapter
 from tests.waiting import until
 from vidpoll import providers
 from vidpoll.accounts import load_accounts
-from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
     Ambiguous,
     CannotCancel,
-    CheckOutcome,
     Failed,
     NotFound,
     NotSent,
     Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,
-    Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.simulator import Simulator, World
-
-MODELS = {"runware": ("runware", "google:3@3"), "vertex": ("veo", "veo-fast"), "gemini": ("veo", "veo-preview")}
-SAMPLES = {"runware": "numberResults", "vertex": "sampleCount", "gemini": "sampleCount"}
-
-
-@dataclass
-class Subject:
-    """One account's adapter, and the simulator behind it."""
-
-    account: str
-    provider: Provider
-    world: World
-
-    def request(self, **changes: Any) -> GenerationRequest:
-        provider, model = MODELS[self.account]
-        return GenerationRequest(
-            **{"provider": provider, "model": model, "prompt": "a lion", "id": uuid.uuid4(), **changes}
-        )
-
-    def submitted(self, **changes: Any) -> Operation:
-        request = self.request(**changes)
-        outcome = self.provider.submit(request, request.id, replay=False)
-        assert isinstance(outcome, Submitted), outcome
-        return Operation(outcome.operation_name, request.params)
-
-    def check(self, operation: Operation) -> CheckOutcome:
-        return self.provider.check([operation])[operation.name]
-
-
-@pytest.fixture(params=MODELS)
-def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, tmp_path: Path) -> Iterator[Subject]:
-    adapters = providers.build(load_accounts(providers_file.write(tmp_path, simulator.url)))
-    return Subject(request.param, adapters[request.param], world)
+from vidpoll.simulator import Simulator
 
 
 def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):
@@ -96,6 +57,7 @@ def test_several_operations_are_told_apart(subject: Subject):
     assert subject.world.report()["status_calls"] == -(-7 // subject.provider.capabilities.check_batch)
 
 
+@pytest.mark.parametrize("subject", SAMPLES, indirect=True)
 def test_all_results_asked_for_come_back(subject: Subject):
     ready = subject.check(subject.submitted(params={SAMPLES[subject.account]: 3}))
 
@@ -113,6 +75,7 @@ def test_a_filtered_job_is_a_failure_that_cannot_be_retried(subject: Subject):
     assert failed.message
 
 
+@pytest.mark.parametrize("subject", SAMPLES, indirect=True)
 def test_a_partly_filtered_job_is_ready_and_says_what_is_missing(subject: Subject):
     subject.world.faults.job_partial = 1
 
@@ -122,13 +85,19 @@ def test_a_partly_filtered_job_is_ready_and_says_what_is_missing(subject: Subjec
     assert (len(ready.videos), len(ready.notes)) == (1, 1)
 
 
-def test_a_failed_job_is_a_failure_that_may_be_retried(subject: Subject):
+@pytest.mark.parametrize(
+    ("subject", "retryable"),
+    [("runware", True), ("vertex", True), ("gemini", True), ("replicate", False)],  # Replicate tells no reason to hope
+    indirect=["subject"],
+)
+def test_a_failed_job_is_a_failure_and_may_be_retried_where_the_vendor_says_so(subject: Subject, retryable: bool):
     subject.world.faults.job_failed = 1
 
     failed = subject.check(subject.submitted())
 
     assert isinstance(failed, Failed)
-    assert failed.retryable
+    assert failed.retryable is retryable
+    assert failed.message
 
 
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("", None), ("rubbish", None)])
@@ -143,13 +112,32 @@ def test_a_429_carries_how_long_to_wait(subject: Subject, said: str, seconds: fl
     assert subject.world.report()["charged"] == 1
 
 
-@pytest.mark.parametrize("fault", ["submit_cut_before", "submit_cut_after", "submit_500"])
-def test_a_submit_without_an_answer_is_ambiguous(subject: Subject, fault: str):
+@pytest.mark.parametrize(
+    ("fault", "charged"),
+    [
+        ("submit_cut_before", 0),
+        ("submit_500", 0),
+        ("submit_cut_after", 1),
+        ("submit_500_after", 1),
+        ("submit_reset_mid_body", 1),
+    ],
+)
+def test_a_submit_without_an_answer_is_ambiguous(subject: Subject, fault: str, charged: int):
     setattr(subject.world.faults, fault, 1)
     request = subject.request()
 
     assert isinstance(subject.provider.submit(request, request.id, replay=False), Ambiguous)
     assert subject.world.report()["submit_calls"] == 1, "a submit is never tried again by itself"
+    assert subject.world.report()["charged"] == charged
+
+
+def test_a_submit_slower_than_its_timeout_is_ambiguous(subject: Subject, simulator: Simulator, tmp_path: Path):
+    subject.world.faults.submit_delay_s = 60
+    impatient = adapter(subject.account, tmp_path, simulator.url, submit_timeout_s=1)
+    request = subject.request()
+
+    assert isinstance(impatient.submit(request, request.id, replay=False), Ambiguous)
+    assert (subject.world.report()["submit_calls"], subject.world.report()["charged"]) == (1, 1)
 
 
 def test_a_submit_that_finds_nobody_was_not_sent(subject: Subject, tmp_path: Path):
@@ -161,14 +149,6 @@ def test_a_submit_that_finds_nobody_was_not_sent(subject: Subject, tmp_path: Pat
         outcome = providers.build(nobody)[subject.account].submit(request, request.id, replay=False)
 
     assert isinstance(outcome, NotSent)
-
-
-@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_html"])
-def test_a_check_without_a_usable_answer_says_nothing_of_the_generation(subject: Subject, fault: str):
-    operation = subject.submitted()
-    setattr(subject.world.faults, fault, 1)
-
-    assert isinstance(subject.check(operation), Unreachable)
 
 
 def test_a_refused_key_says_nothing_of_the_generation(subject: Subject):
@@ -197,6 +177,7 @@ def test_an_operation_the_provider_does_not_know_is_not_failed(subject: Subject)
     assert isinstance(subject.check(operation), NotFound | Pending)
 
 
+@pytest.mark.parametrize("subject", [account for account in MODELS if account != "replicate"], indirect=True)
 def test_a_cancel_the_vendor_does_not_have_is_refused_without_a_call(subject: Subject):
     operation = subject.submitted()
 

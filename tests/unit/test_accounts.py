@@ -21,7 +21,7 @@ def test_a_request_goes_to_the_first_account_that_lists_its_model(accounts: Acco
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (("sora", "sora-2", None), "there are accounts for runware, veo"),
+        (("sora", "sora-2", None), "there are accounts for replicate, runware, veo"),
         (("veo", "veo-9", None), "it has veo-fast, veo-preview"),
         (("veo", "veo-fast", "nobody"), "there are runware, vertex, gemini"),
         (("veo", "veo-fast", "runware"), "belongs to provider 'runware'"),
@@ -92,7 +92,7 @@ def test_the_shipped_providers_file_is_right_and_keeps_below_the_demo_limits():
     shipped = Path(__file__).parents[2] / "config" / "providers.toml"
     accounts = load_accounts(shipped, {"VIDPOLL_SIMULATOR_URL": "http://127.0.0.1:1"})
 
-    assert set(accounts.accounts) == {"runware", "veo", "gemini"}
+    assert set(accounts.accounts) == {"runware", "veo", "gemini", "replicate"}
     for account in accounts.accounts.values():
         assert account.status_rate + account.status_burst <= demo.STATUS_LIMIT
         assert account.submit_rate + account.submit_burst <= demo.SUBMIT_LIMIT

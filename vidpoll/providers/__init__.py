@@ -6,10 +6,15 @@ from typing import Final
 from vidpoll.accounts import Account, Accounts
 from vidpoll.providers.base import Provider
 from vidpoll.providers.http import Http
+from vidpoll.providers.replicate import Replicate
 from vidpoll.providers.runware import Runware
 from vidpoll.providers.veo import Veo
 
-_ADAPTERS: Final[dict[str, Callable[[Account, Http], Provider]]] = {"runware": Runware, "veo": Veo}
+_ADAPTERS: Final[dict[str, Callable[[Account, Http], Provider]]] = {
+    "replicate": Replicate,
+    "runware": Runware,
+    "veo": Veo,
+}
 
 
 def build(accounts: Accounts) -> dict[str, Provider]:

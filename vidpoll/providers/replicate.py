@@ -1,0 +1,247 @@
+"""Replicate: predictions of ``owner/name`` models, got one at a time; no id of ours, but a list to find a lost one in.
+
+Wire format: replicate 1.0.7 (``prediction.py``, ``client.py``, ``exceptions.py``), Replicate's HTTP reference and its
+pages on the prediction's life, rate limits and data retention.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, urlsplit
+from uuid import UUID
+
+from vidpoll.accounts import Account
+from vidpoll.errors import NotConfigured
+from vidpoll.generation import GenerationRequest
+from vidpoll.providers.base import (
+    Ambiguous,
+    CancelAccepted,
+    Cancelled,
+    CancelOutcome,
+    CannotCancel,
+    Capabilities,
+    CheckOutcome,
+    Failed,
+    FailureClass,
+    Listed,
+    LookUpOutcome,
+    NotFound,
+    NotSent,
+    Operation,
+    Pending,
+    RateLimited,
+    Ready,
+    Refused,
+    Sent,
+    SubmitOutcome,
+    Submitted,
+    Unauthorized,
+    Unreachable,
+)
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
+
+#: Seconds after its end when Replicate removes the input, output and logs of a prediction.
+KEPT_S: Final = 3600.0
+_MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_UNDER_WAY: Final = frozenset({"starting", "queued", "processing"})
+_ENDED: Final = frozenset({"succeeded", "failed", "aborted"})
+_MODERATED: Final = ("sensitive", "flagged", "nsfw", "moderat")
+_REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invalid_input"}
+
+
+class Replicate:
+    """One Replicate account. One prediction per status call."""
+
+    capabilities = Capabilities(cancel=True, look_up=True, retention_s=KEPT_S)
+
+    def __init__(self, account: Account, http: Http) -> None:
+        self._account = account
+        self._http = http
+
+    def problems(self, request: GenerationRequest) -> list[str]:
+        """A model that is no ``owner/name``; the parameter that vidpoll sets itself."""
+        found = [] if _MODEL.fullmatch(request.model) else [f"model: {request.model!r} is not of the form owner/name"]
+        return found + (["params.prompt: is set by vidpoll"] if "prompt" in request.params else [])
+
+    def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
+        """POST a prediction of the model. Replicate takes no id of ours, so ``replay`` can change nothing here."""
+        path = f"/models/{quote(request.model)}/predictions"
+        try:
+            answer = self._http.submit(path, self._headers(), {"input": _input(request)})
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
+        except CallFailed as failed:
+            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
+        return _submitted(answer)
+
+    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+        """One GET per prediction, side by side."""
+        outcomes = self._http.side_by_side(self._check_one, operations)
+        return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
+
+    def cancel(self, operation: Operation) -> CancelOutcome:
+        """POST ``/cancel``; Replicate answers with the prediction as it is then."""
+        answer = self._ask("POST", f"/predictions/{quote(operation.name, safe='')}/cancel")
+        return _cancelled(answer) if isinstance(answer, Answer) else answer
+
+    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
+        """GET one page of the account's predictions, newest first."""
+        answer = self._ask("GET", "/predictions" + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
+        return _listed(answer, sent) if isinstance(answer, Answer) else answer
+
+    def _check_one(self, operation: Operation) -> CheckOutcome:
+        answer = self._ask("GET", f"/predictions/{quote(operation.name, safe='')}")
+        return _outcome(answer) if isinstance(answer, Answer) else answer
+
+    def _ask(self, method: str, path: str) -> Answer | Unauthorized | Unreachable:
+        try:
+            return self._http.check(method, path, self._headers())
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
+        except CallFailed as failed:
+            return failed.unreachable
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._account.key()}"}
+
+
+def _input(request: GenerationRequest) -> dict[str, Any]:
+    return {**request.params, "prompt": request.prompt}
+
+
+def _submitted(answer: Answer) -> SubmitOutcome:
+    id = answer.object().get("id")
+    if answer.status // 100 == 2 and isinstance(id, str) and id:
+        return Submitted(id)
+    refusal = _of_the_account(answer)
+    if refusal:
+        return refusal
+    if 400 <= answer.status < 500 and answer.status != 408:
+        return Refused(_REFUSALS.get(answer.status, "refused"), _words(answer))
+    return Ambiguous(f"HTTP {answer.status} without a prediction's id: {_words(answer)}")
+
+
+def _outcome(answer: Answer) -> CheckOutcome:
+    prediction = answer.object()
+    if answer.status == 200 and isinstance(prediction.get("status"), str):
+        return _prediction(prediction, _now(answer))
+    if answer.status == 404:
+        return NotFound(_words(answer))
+    return _of_the_account(answer) or unusable(answer, _words(answer))
+
+
+def _prediction(prediction: Mapping[str, Any], now: datetime) -> CheckOutcome:
+    error = str(prediction.get("error") or "")
+    match prediction["status"]:
+        case "starting" | "queued" as stage:
+            return Pending(stage=stage)
+        case "processing":
+            return Pending(_progress(prediction.get("logs")))
+        case "succeeded":
+            return _succeeded(prediction, now)
+        case "failed":
+            filtered = any(part in error.lower() for part in _MODERATED)
+            return Failed("content_filtered" if filtered else "failed", error or "Replicate says no more than failed")
+        case "canceled":
+            return Cancelled()
+        case "aborted":
+            return Failed("aborted", error or "Replicate gave it up before it began", retryable=True)
+        case unknown:
+            return Unreachable(f"unknown status {unknown!r}", FailureClass.UNKNOWN_STATUS)
+
+
+def _succeeded(prediction: Mapping[str, Any], now: datetime) -> CheckOutcome:
+    output = prediction.get("output")
+    videos = tuple(one for one in (output if isinstance(output, list) else [output]) if isinstance(one, str) and one)
+    if videos:
+        return Ready(videos)
+    ended = _moment(prediction.get("completed_at"))
+    if prediction.get("data_removed") is True or (ended and now - ended > timedelta(seconds=KEPT_S)):
+        return Failed("output_gone", "Replicate made the video and has removed it, as it does an hour after the end")
+    return Pending(stage="done at the provider, the video is not there yet")
+
+
+def _cancelled(answer: Answer) -> CancelOutcome:
+    refusal = _of_the_account(answer)
+    if refusal:
+        return refusal
+    if 400 <= answer.status < 500 and answer.status != 408:
+        return CannotCancel(_words(answer))
+    status = answer.object().get("status")
+    if answer.status // 100 != 2 or not isinstance(status, str):
+        return unusable(answer, _words(answer))
+    if status == "canceled":
+        return Cancelled()
+    if status in _ENDED:
+        return CannotCancel(f"it has ended already: {status}")
+    if status in _UNDER_WAY:
+        return CancelAccepted()
+    return Unreachable(f"unknown status {status!r}", FailureClass.UNKNOWN_STATUS)
+
+
+def _listed(answer: Answer, sent: Sent) -> LookUpOutcome:
+    page = answer.object()
+    results = page.get("results")
+    if answer.status != 200 or not isinstance(results, list):
+        return _of_the_account(answer) or unusable(answer, _words(answer))
+    predictions = [one for one in results if isinstance(one, dict)]
+    made = [_moment(one.get("created_at")) for one in predictions]
+    back_far_enough = any(moment and moment < sent.after for moment in made)
+    return Listed(
+        tuple(
+            str(one["id"])
+            for one, moment in zip(predictions, made, strict=True)
+            if one.get("id") and _fits(one, sent) and (moment is None or sent.after <= moment <= sent.before)
+        ),
+        None if back_far_enough else _cursor(page.get("next")),
+    )
+
+
+def _fits(prediction: Mapping[str, Any], sent: Sent) -> bool:
+    return prediction.get("model") == sent.request.model and prediction.get("input") == _input(sent.request)
+
+
+def _cursor(following: object) -> str | None:
+    """The cursor in the URL of the next page. Only that: the URL's host would be told our key."""
+    try:
+        return parse_qs(urlsplit(following).query).get("cursor", [None])[0] if isinstance(following, str) else None
+    except ValueError:
+        return None
+
+
+def _of_the_account(answer: Answer) -> RateLimited | Unauthorized | None:
+    """A refusal that concerns every call of the account; how long a 429 lasts is mostly told in its text."""
+    if answer.status == 429:
+        told = re.search(r"resets in ~?([\d.]+) ?s", _words(answer))
+        seconds = retry_after(answer.headers)
+        return RateLimited(retry_after({"retry-after": told[1]}) if seconds is None and told else seconds)
+    return Unauthorized(_words(answer)) if answer.status in (401, 402, 403) else None
+
+
+def _words(answer: Answer) -> str:
+    problem = answer.object()
+    return str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status} without a word")
+
+
+def _progress(logs: object) -> int | None:
+    """The last percentage in the logs: progress bars are all that Replicate tells."""
+    told = re.findall(r"(\d{1,3})%", logs) if isinstance(logs, str) else []
+    return min(int(told[-1]), 100) if told else None
+
+
+def _moment(written: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _now(answer: Answer) -> datetime:
+    """The time by Replicate's clock, which is what its predictions go by; by ours when it does not tell."""
+    try:
+        return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
+        return datetime.now(UTC)
