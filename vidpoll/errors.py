@@ -8,6 +8,7 @@
     ├── IdempotencyConflict     same key or id, another body         never retry it unchanged
     ├── PartlyRefused           some of many; the others are in      see each error
     ├── GenerationNotFound      no row with this id                  retry only if it was just enqueued by message
+    ├── WrongState              its state does not allow this       look at its state first
     ├── WaitTimeout             not final yet                        wait again
     ├── NotConfigured           a setting is missing or wrong        mend the setting first
     │   └── StackHeld           another process holds the folder     stop the other process first
@@ -92,6 +93,12 @@ class GenerationNotFound(VidpollError):
     def __init__(self, generation_id: UUID) -> None:
         self.generation_id = generation_id
         super().__init__(f"no generation {generation_id}")
+
+
+class WrongState(VidpollError):
+    """The generation's state does not allow what was asked for."""
+
+    code = "wrong_state"
 
 
 class WaitTimeout(VidpollError):

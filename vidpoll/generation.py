@@ -45,14 +45,17 @@ class Status(StrEnum):
         return self in FINAL
 
 
+#: The error code of a generation that ended for want of an answer, and may be completed late.
+TIMED_OUT: Final = "timed_out"
+
 FINAL: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 #: Every legal move. The store guards each of its transitions by these, and a test walks all pairs.
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {
-    Status.PENDING: frozenset({Status.SUBMITTING, Status.CANCELLED, Status.FAILED}),
+    Status.PENDING: frozenset({Status.SUBMITTING, Status.UNKNOWN, Status.CANCELLED, Status.FAILED}),
     Status.SUBMITTING: frozenset({Status.PROCESSING, Status.PENDING, Status.UNKNOWN, Status.FAILED}),
     Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
-    Status.UNKNOWN: frozenset({Status.PROCESSING, Status.FAILED}),
+    Status.UNKNOWN: frozenset({Status.PROCESSING, Status.PENDING, Status.CANCELLED, Status.FAILED}),
     Status.COMPLETED: frozenset(),
     Status.FAILED: frozenset({Status.COMPLETED}),
     Status.CANCELLED: frozenset(),
@@ -221,13 +224,21 @@ class Generation:
     checks: int = 0
     failures: int = 0
     failures_in_a_row: int = 0
+    failure_counts: dict[str, int] = field(default_factory=dict)
+    not_found_in_a_row: int = 0
     submit_attempts: int = 0
+    maybe_sent: bool = False
+    looked_up: dict[str, Any] | None = None
     overdue: bool = False
     version: int = 1
     next_check_at: datetime | None = None
     expected_at: datetime | None = None
     deadline_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    cancel_answered_at: datetime | None = None
+    not_found_since: datetime | None = None
+    watch_until: datetime | None = None
+    sent_at: datetime | None = None
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
 
@@ -249,9 +260,19 @@ class Generation:
         """Whether ``moment`` has passed on the database's clock."""
         return moment is not None and self.read_at > moment
 
-    def overdue_s(self) -> float:
-        """Seconds its deadline is past; 0 before."""
-        return max(0.0, (self.read_at - self.deadline_at).total_seconds()) if self.deadline_at else 0.0
+    @property
+    def timed_out(self) -> bool:
+        """Failed because no video came in time: it may still be done late."""
+        return self.status is Status.FAILED and (self.error or {}).get("code") == TIMED_OUT
+
+    @property
+    def watched_late(self) -> bool:
+        """Timed out, and the provider may still tell that it is done."""
+        return self.timed_out and self.watch_until is not None and not self.past(self.watch_until)
+
+    def seconds_since(self, moment: datetime | None) -> float:
+        """Seconds since ``moment`` on the database's clock; 0 when it is to come, or there is none."""
+        return max(0.0, (self.read_at - moment).total_seconds()) if moment else 0.0
 
     def seconds_until(self, moment: datetime | None) -> float:
         """Seconds until ``moment`` on the database's clock, 0 when it has passed; endless when there is none."""

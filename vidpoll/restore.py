@@ -8,13 +8,14 @@ import logging
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Final
-from uuid import UUID
 
 from vidpoll.accounts import Account
 from vidpoll.generation import Failure, Status
 from vidpoll.lanes import Lane
 from vidpoll.lifecycle import Lifecycle
+from vidpoll.reconcile import FIRST_LOOK_UP_S
 from vidpoll.services import Services
+from vidpoll.steps import UNKNOWN_OUTCOME
 from vidpoll.store import Waiting
 
 log = logging.getLogger("vidpoll.restore")
@@ -36,12 +37,13 @@ def restore_stuck(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
 def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     """What is at the providers comes first: it holds the places that decide how many may be submitted."""
     accounts = list(services.accounts.accounts.values())
-    at_provider = services.store.counts_by_account(Status.PROCESSING)
-    to_submit = services.store.counts_by_account(Status.PENDING, Status.SUBMITTING)
-    _tell_of_accounts_gone(services, to_submit.keys() | at_provider.keys())
+    watched = services.store.watched_by_account()
+    to_submit = services.store.to_submit_by_account()
+    _tell_of_accounts_gone(services, to_submit.keys() | watched.keys())
     return {
-        "processing": sum(_processing(services, account, at_provider.get(account.name, 0)) for account in accounts),
-        "submitting": _stale_submits(services),
+        "processing": sum(_watched(services, account, watched.get(account.name, 0)) for account in accounts),
+        "submitting": sum(_stale_submits(services, account) for account in accounts),
+        "unknown": sum(_never_looked_up(services, account) for account in accounts),
         "unpinned": sum(_take_up(services, lifecycle, page) for page in services.store.unpinned(LOST_MESSAGE_S)),
         "pending": sum(_pending(services, account, to_submit.get(account.name, 0)) for account in accounts),
     }
@@ -54,26 +56,54 @@ def _tell_of_accounts_gone(services: Services, names: Iterable[str]) -> None:
             log.error("generations wait for account %s, which is not in the providers file", name)
 
 
-def _stale_submits(services: Services) -> int:
-    """A submit whose worker is gone: repeatable where the provider takes an id of ours, else nobody can tell."""
-    longest = max(account.submit_timeout_s for account in services.accounts.accounts.values())
-    stale = services.store.stale_submits(older_than_s=longest + services.lease_s)
-    for id, account in stale:
-        provider = services.providers.get(account)
-        if provider and provider.capabilities.client_supplied_id:
-            services.store.not_sent(id, _DEAD_WORKER)
-            services.lanes.schedule(Lane(account, "submit"), {id: 0.0}, only_absent=True)
-        else:
-            services.store.unknown(id, Failure("unknown_outcome", _DEAD_WORKER))
-            log.warning("generation %s: %s; nobody knows whether the provider took it", id, _DEAD_WORKER)
-    return len(stale)
+def _watched(services: Services, account: Account, rows: int) -> int:
+    """Overdue rows only, unless the lane has fewer ids than ``rows`` belong there: then all are compared."""
+    lane = Lane(account.name, "status")
+    lost_some = services.lanes.size(lane) < rows
+    restored = 0
+    for page in services.store.being_watched(account.name, late_by_s=None if lost_some else services.lease_s):
+        restored += services.lanes.schedule(lane, {one.id: one.countdown for one in page}, only_absent=True)
+        if account.max_in_flight:
+            places = {one.id: one.remaining_s for one in page if one.status is Status.PROCESSING}
+            services.lanes.hold(Lane(account.name, "submit"), places)
+    return restored
+
+
+def _stale_submits(services: Services, account: Account) -> int:
+    """Submits whose worker is gone: repeatable where the provider takes an id of ours, else nobody can tell."""
+    capabilities = services.providers[account.name].capabilities
+    stale = 0
+    for page in services.store.stale_submits(account.name, account.submit_timeout_s + services.lease_s):
+        for one in page:
+            if capabilities.client_supplied_id:
+                moved = services.store.unanswered(one.id, _DEAD_WORKER)
+            else:
+                look_up_in = FIRST_LOOK_UP_S if capabilities.look_up else None
+                failure = Failure(UNKNOWN_OUTCOME, _DEAD_WORKER)
+                moved = services.store.unknown(one.id, failure, look_up_in=look_up_in)
+                log.warning("generation %s: %s; nobody knows whether the provider took it", one.id, _DEAD_WORKER)
+            stale += moved
+        if not capabilities.client_supplied_id:
+            services.lanes.settle(Lane(account.name, "submit"), [one.id for one in page])
+    return stale
+
+
+def _never_looked_up(services: Services, account: Account) -> int:
+    """Unknown ones that a version before left to a person, though the provider can be asked."""
+    if not services.providers[account.name].capabilities.look_up:
+        return 0
+    found = 0
+    for page in services.store.left_unknown(account.name):
+        for one in page:
+            found += services.store.looked_up(one.id, {"looks": 0}, "to be looked up", again_in=0.0)
+        services.lanes.schedule(Lane(account.name, "status"), {one.id: 0.0 for one in page}, only_absent=True)
+    return found
 
 
 def _take_up(services: Services, lifecycle: Lifecycle, page: Iterable[Waiting]) -> int:
     """Rows whose message was lost."""
     generations = services.store.find([waiting.id for waiting in page])
-    for generation in generations:
-        lifecycle.take_up(generation)
+    lifecycle.take_up(generations)
     return len(generations)
 
 
@@ -88,24 +118,12 @@ def _pending(services: Services, account: Account, rows: int) -> int:
     restored = 0
     for page in services.store.waiting_to_submit(account.name):
         for priority, ids in _by_priority(page):
-            restored += services.lanes.schedule(lane, dict.fromkeys(ids, 0.0), priority=priority, only_absent=True)
+            countdowns = {one.id: 0.0 for one in ids}
+            restored += services.lanes.schedule(lane, countdowns, priority=priority, only_absent=True)
     return restored
 
 
-def _processing(services: Services, account: Account, rows: int) -> int:
-    """Overdue rows only, unless the lane has fewer ids than ``rows`` belong there: then all are compared."""
-    lane = Lane(account.name, "status")
-    lost_some = services.lanes.size(lane) < rows
-    restored = 0
-    for page in services.store.being_watched(account.name, late_by_s=None if lost_some else services.lease_s):
-        restored += services.lanes.schedule(lane, {one.id: one.countdown for one in page}, only_absent=True)
-        if account.max_in_flight:
-            places = {one.id: one.remaining_s for one in page}
-            services.lanes.hold(Lane(account.name, "submit"), places)
-    return restored
-
-
-def _by_priority(page: Iterable[Waiting]) -> Iterable[tuple[int, list[UUID]]]:
+def _by_priority(page: Iterable[Waiting]) -> Iterable[tuple[int, list[Waiting]]]:
     ordered = sorted(page, key=lambda waiting: waiting.priority)
     for priority, group in groupby(ordered, key=lambda waiting: waiting.priority):
-        yield priority, [waiting.id for waiting in group]
+        yield priority, list(group)

@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat,
 #: Backoff after a check that could not be made (network, 5xx): first wait and longest wait, seconds.
 FAILURE_FIRST_S = 1.0
 FAILURE_CAP_S = 60.0
+#: How much slower an overdue generation is looked at.
+OVERDUE_FACTOR = 2.0
+#: Longest wait between two looks at a generation that timed out, seconds.
+LATE_CAP_S = 3600.0
 
 
 class Geometric(BaseModel):
@@ -79,6 +83,23 @@ Schedule = Annotated[
 def backoff(failures: int) -> float:
     """Seconds to wait after the ``failures``-th failed try in a row: 1, 2, 4 … 60, ±20 %."""
     return jittered(growing(FAILURE_FIRST_S, 2.0, FAILURE_CAP_S, failures - 1), 0.2)
+
+
+def overdue(countdown: float) -> float:
+    """Seconds to wait instead of ``countdown`` once it is past its expected time: nobody knows when it will be done."""
+    return OVERDUE_FACTOR * countdown
+
+
+def late(timeout_s: float, past_s: float) -> float:
+    """Seconds until the next look at a generation whose deadline is ``past_s`` ago: half of that, ±10 %.
+
+    At least a tenth of its timeout, at most an hour, so the number of looks grows with the logarithm of the time.
+
+    Example:
+        >>> 45 < late(timeout_s=600, past_s=0) < 75 and 3000 < late(timeout_s=600, past_s=80_000) < 4200
+        True
+    """
+    return jittered(min(max(past_s / 2, timeout_s / 10), LATE_CAP_S), 0.1)
 
 
 def growing(first: float, factor: float, cap: float, steps: int) -> float:

@@ -1,11 +1,12 @@
 """The one composition root: settings in, everything connected out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 
 from vidpoll import providers
 from vidpoll.accounts import Accounts, jitter_reserve
+from vidpoll.clock import Clock
 from vidpoll.errors import NotConfigured
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
@@ -22,6 +23,7 @@ class Services:
     providers: dict[str, Provider]
     accounts: Accounts
     lease_s: float
+    clock: Clock = field(default_factory=Clock)
 
     def limits(self, lane: Lane) -> Limits:
         """What a lane may grant: its account's rates, less what is kept for jitter, and its provider's batch size."""

@@ -249,13 +249,42 @@ def test_a_429_on_a_check_pauses_the_whole_lane(driver: Driver, make_request: Ma
     assert driver.get(id).status is Status.PROCESSING
 
 
-def test_a_refused_key_rests_the_account_and_fails_nothing(driver: Driver, make_request: Make, world: World):
+def test_a_refused_key_rests_the_account_until_it_works_again(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request(**RUNWARE), "runware")
+    world.faults.status_unauthorized = 1
+    driver.check("runware")
+
+    refused = driver.get(id)
+    assert (refused.status, refused.failure_counts) == (Status.PROCESSING, {"unauthorized": 1})
+    assert "account is refused" in str(refused.stage)
+    for verb in ("submit", "status"):
+        view = driver.services.lanes.view(Lane("runware", verb))
+        assert view["paused_s"] > 20
+        assert "Invalid API key" in view["reason"]
+
+    world.faults.status_unauthorized = 0
+    driver.end_pauses("runware")
+    driver.check("runware")
+    assert driver.get(id).status is Status.COMPLETED
+
+
+def test_a_403_while_others_are_answered_concerns_one_operation_only(driver: Driver, make_request: Make, world: World):
+    world.durations.median_s = 60
     id = driver.submitted(make_request())
     world.faults.status_unauthorized = 1
     driver.check()
 
+    assert driver.get(id).failure_counts == {"unauthorized": 1}
+    assert driver.services.lanes.view(Lane("vertex", "status"))["paused_s"] == 0
+
+
+def test_a_403_with_nothing_answered_rests_the_account(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request())
+    driver.lifecycle._grants._heard.clear()
+    world.faults.status_unauthorized = 1
+    driver.check()
+
     assert driver.get(id).status is Status.PROCESSING
-    assert "account is refused" in str(driver.get(id).stage)
     assert driver.services.lanes.view(Lane("vertex", "submit"))["paused_s"] > 0
 
 
@@ -281,7 +310,8 @@ def test_past_its_deadline_it_times_out_and_says_after_how_long(driver: Driver, 
     failed = driver.get(id)
     assert (failed.status, failed.error["code"], failed.error["retryable"]) == (Status.FAILED, "timed_out", True)
     assert failed.error["message"].startswith("no video after 0 s, 1 checks")
-    assert not driver.waits_in(Lane("vertex", "status"), id)
+    assert driver.waits_in(Lane("vertex", "status"), id), "it may be done late"
+    assert failed.watch_until > failed.read_at + timedelta(hours=24)
 
 
 def test_a_video_that_is_ready_at_its_deadline_is_not_thrown_away(driver: Driver, make_request: Make):
@@ -320,27 +350,63 @@ def test_a_refresh_of_a_timed_out_generation_finds_its_late_video(driver: Driver
     assert driver.get(id).result["late"] is True
 
 
-@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_429", "status_unauthorized"])
-def test_an_unanswered_look_at_the_deadline_ends_nothing(driver: Driver, make_request: Make, world: World, fault: str):
+@pytest.mark.parametrize("fault", ["status_500", "status_cut", "status_html", "status_not_found"])
+def test_the_deadline_applies_though_the_provider_does_not_answer(
+    driver: Driver, make_request: Make, world: World, fault: str
+):
     id = driver.submitted(make_request())
     driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
     setattr(world.faults, fault, 1)
     driver.check()
+    assert driver.get(id).error["code"] == "timed_out"
+
+    setattr(world.faults, fault, 0)
+    driver.check()
+    assert (driver.get(id).status, driver.get(id).result["late"]) == (Status.COMPLETED, True)
+
+
+@pytest.mark.parametrize("fault", ["status_429", "status_unauthorized"])
+def test_an_account_that_may_not_call_costs_its_generations_no_deadline(
+    driver: Driver, make_request: Make, world: World, fault: str
+):
+    id = driver.submitted(make_request(**RUNWARE), "runware")
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 min' WHERE id = %s", id)
+    setattr(world.faults, fault, 1)
+    driver.check("runware")
     assert driver.get(id).status is Status.PROCESSING
 
     setattr(world.faults, fault, 0)
-    driver.end_pauses("vertex")
-    driver.check()
-    assert driver.get(id).status is Status.COMPLETED
+    driver.end_pauses("runware")
+    driver.check("runware")
+    assert (driver.get(id).status, driver.get(id).result["late"]) == (Status.COMPLETED, False)
 
 
-def test_a_provider_that_never_answers_again_is_given_up_in_the_end(driver: Driver, make_request: Make, world: World):
-    id = driver.submitted(make_request())
+def test_an_account_that_may_not_call_for_an_hour_does(driver: Driver, make_request: Make, world: World):
+    id = driver.submitted(make_request(**RUNWARE), "runware")
     driver.sql("UPDATE generations SET deadline_at = now() - interval '2 hours' WHERE id = %s", id)
-    world.faults.status_500 = 1
-    driver.check()
+    world.faults.status_unauthorized = 1
+    driver.check("runware")
 
     assert driver.get(id).error["code"] == "timed_out"
+
+
+def test_a_timed_out_generation_is_watched_slowly_until_the_providers_retention_ends(
+    driver: Driver, make_request: Make, world: World
+):
+    world.durations.median_s = 600
+    id = driver.submitted(make_request())
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+    ended = driver.get(id)
+    driver.check()
+    watched = driver.get(id)
+
+    assert watched.next_check_at > watched.read_at + timedelta(minutes=2)
+    assert (watched.version, watched.completed_at) == (ended.version, ended.completed_at), "a final state stays"
+    driver.sql("UPDATE generations SET watch_until = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+    assert driver.get(id).watch_until is None
+    assert not driver.waits_in(Lane("vertex", "status"), id)
 
 
 # -- cancel, refresh ----------------------------------------------------------------
@@ -454,7 +520,7 @@ def test_after_a_flush_everything_is_back_in_its_lane(
 
     restored = restore_stuck(driver.services, driver.lifecycle)
 
-    assert restored == {"processing": 5, "submitting": 0, "unpinned": 0, "pending": 5}
+    assert restored == {"processing": 5, "submitting": 0, "unknown": 0, "unpinned": 0, "pending": 5}
     assert all(driver.waits_in(Lane("runware", "status"), id) for id in watched)
     assert all(driver.waits_in(Lane("vertex", "submit"), id) for id in waiting)
     assert driver.services.lanes.view(Lane("runware", "submit"))["in_flight"] == 5
@@ -500,7 +566,7 @@ def test_a_submit_whose_worker_died_is_repeated_only_where_that_is_safe(
     driver: Driver, make_request: Make, target: dict, status: Status
 ):
     id = driver.accepted(make_request(**target))
-    driver.services.store.submitting(id)
+    driver.services.store.submitting(id, uuid.uuid4())
     assert restore_stuck(driver.services, driver.lifecycle)["submitting"] == 0, "a call may still be under way"
 
     driver.sql("UPDATE generations SET updated_at = now() - interval '10 min' WHERE id = %s", id)
@@ -512,7 +578,7 @@ def test_a_submit_whose_worker_died_is_repeated_only_where_that_is_safe(
 def test_a_lost_row_is_found_while_others_are_being_submitted(driver: Driver, make_request: Make):
     lost, leased = driver.accepted(make_request()), driver.accepted(make_request())
     driver.services.lanes.settle(Lane("vertex", "submit"), [lost])
-    driver.services.store.submitting(leased)
+    driver.services.store.submitting(leased, uuid.uuid4())
 
     assert restore_stuck(driver.services, driver.lifecycle)["pending"] == 1
     assert driver.waits_in(Lane("vertex", "submit"), lost)
@@ -520,7 +586,7 @@ def test_a_lost_row_is_found_while_others_are_being_submitted(driver: Driver, ma
 
 def test_a_replayable_submit_of_a_dead_worker_is_back_in_its_lane(driver: Driver, make_request: Make):
     id = driver.accepted(make_request(**RUNWARE))
-    driver.services.store.submitting(id)
+    driver.services.store.submitting(id, uuid.uuid4())
     driver.services.lanes.settle(Lane("runware", "submit"), [id])
     driver.sql("UPDATE generations SET updated_at = now() - interval '10 min' WHERE id = %s", id)
 

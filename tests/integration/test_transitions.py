@@ -11,15 +11,26 @@ from vidpoll.errors import GenerationNotFound, StoreUnavailable
 from vidpoll.generation import MOVES, Failure, GenerationRequest, Status
 from vidpoll.store import Checked, Store, connect
 
+TOKEN = uuid.uuid4()
+
 TRANSITIONS: dict[str, tuple[Callable[[Store, uuid.UUID], object], Status]] = {
-    "submitting": (lambda store, id: store.submitting(id), Status.SUBMITTING),
+    "submitting": (lambda store, id: store.submitting(id, TOKEN), Status.SUBMITTING),
     "not_sent": (lambda store, id: store.not_sent(id, "no connection"), Status.PENDING),
+    "not_called": (lambda store, id: store.not_called(id, TOKEN), Status.PENDING),
+    "unanswered": (lambda store, id: store.unanswered(id, "no answer"), Status.PENDING),
     "unknown": (lambda store, id: store.unknown(id, Failure("unknown_outcome", "no answer")), Status.UNKNOWN),
     "processing": (
-        lambda store, id: store.processing(id, "op", countdown=1, expected_s=10, timeout_s=20), Status.PROCESSING,
+        lambda store, id: store.processing(id, f"op {id}", countdown=1, expected_s=10, timeout_s=20), Status.PROCESSING,
     ),
+    "not_taken": (lambda store, id: store.not_taken(id, "the provider does not have it"), Status.PENDING),
+    "looked_up": (lambda store, id: store.looked_up(id, {"looks": 1}, "x", again_in=1), Status.UNKNOWN),
     "completed": (lambda store, id: store.completed(id, "https://v", {"videos": ["https://v"]}), Status.COMPLETED),
     "failed": (lambda store, id: store.failed(id, Failure("refused", "no")), Status.FAILED),
+    "timed_out": (
+        lambda store, id: store.timed_out(id, Failure("timed_out", "late"), countdown=1, retention_s=60), Status.FAILED,
+    ),
+    "cancel_answered": (lambda store, id: store.cancel_answered(id, "cancel_refused", "no"), Status.PROCESSING),
+    "cancelled_unknown": (lambda store, id: store.cancelled(id, expected=Status.UNKNOWN), Status.CANCELLED),
     "cancelled_pending": (lambda store, id: store.cancelled(id, expected=Status.PENDING), Status.CANCELLED),
     "cancelled_processing": (lambda store, id: store.cancelled(id, expected=Status.PROCESSING), Status.CANCELLED),
 }  # fmt: skip
@@ -60,7 +71,7 @@ def test_a_move_happens_exactly_where_the_states_allow_it(store: Store, in_state
     after = store.get(id)
     assert moved == (after.status is target and after.version == before.version + 1)
     if moved:
-        assert target in MOVES[status]
+        assert target in MOVES[status] or target is status
         assert store.events(id)[-1]["status"] == target
     else:
         assert (after.status, after.version, len(store.events(id))) == (status, before.version, events)
@@ -76,8 +87,13 @@ def test_every_legal_move_has_a_transition(store: Store, in_state: Callable):
     late = in_state(Status.PROCESSING)
     store.failed(late, Failure("timed_out", "late"))
     assert store.completed(late, "https://v", {})
+    sent = in_state(Status.SUBMITTING)
+    store.unanswered(sent, "no answer")
+    assert store.unknown(sent, Failure("unknown_outcome", "cancelled meanwhile"))
 
-    assert made | {(Status.FAILED, Status.COMPLETED)} == {(a, b) for a, targets in MOVES.items() for b in targets}
+    assert made | {(Status.FAILED, Status.COMPLETED), (Status.PENDING, Status.UNKNOWN)} == {
+        (a, b) for a, targets in MOVES.items() for b in targets
+    }
 
 
 def test_row_and_event_are_written_together(store: Store, in_state: Callable):
@@ -116,13 +132,13 @@ def test_a_cancelled_submit_is_not_made(store: Store, in_state: Callable):
     id = in_state(Status.PENDING)
     store.cancel_requested(id)
 
-    assert store.submitting(id) is None
+    assert store.submitting(id, TOKEN) is None
 
 
 def test_a_submit_counts_its_attempts(store: Store, in_state: Callable):
     id = in_state(Status.SUBMITTING)
     store.not_sent(id, "no connection")
-    again = store.submitting(id)
+    again = store.submitting(id, TOKEN)
 
     assert again
     assert (again.submit_attempts, again.failures, again.failures_in_a_row) == (2, 1, 1)
@@ -133,20 +149,68 @@ def _checked(id: uuid.UUID, **changes: Any) -> Checked:
         "countdown": 5.0,
         "progress": 0,
         "stage": None,
-        "overdue": False,
-        "failed": False,
-        "changed": False,
     }
     return Checked(id, **{**fields, **changes})
 
 
 def test_checks_and_failures_are_counted_apart(store: Store, in_state: Callable):
     id = in_state(Status.PROCESSING)
-    for failed in (False, True, True, False, True):
-        store.checked([_checked(id, failed=failed)])
+    for failure in (None, "network", "not_found", None, "network"):
+        store.checked([_checked(id, failure=failure)])
 
     found = store.get(id)
     assert (found.checks, found.failures, found.failures_in_a_row) == (2, 3, 1)
+    assert found.failure_counts == {"network": 2, "not_found": 1}
+
+
+def test_not_found_is_counted_in_a_row_until_the_next_answer(store: Store, in_state: Callable):
+    id = in_state(Status.PROCESSING)
+    for failure in ("not_found", "network", "not_found"):
+        store.checked([_checked(id, failure=failure)])
+    assert store.get(id).not_found_in_a_row == 2
+    assert store.get(id).not_found_since
+
+    store.checked([_checked(id)])
+    assert (store.get(id).not_found_in_a_row, store.get(id).not_found_since) == (0, None)
+
+
+def test_looks_after_a_timeout_change_nothing_a_client_sees(store: Store, in_state: Callable):
+    id = in_state(Status.PROCESSING)
+    store.timed_out(id, Failure("timed_out", "no video"), countdown=1, retention_s=60)
+    before, events = store.get(id), len(store.events(id))
+
+    assert store.checked([_checked(id, progress=90, stage="x", event="progress")]) == 1
+
+    after = store.get(id)
+    assert (after.version, after.progress, after.stage, after.status) == (
+        before.version, before.progress, before.stage, Status.FAILED,
+    )  # fmt: skip
+    assert len(store.events(id)) == events
+    assert store.given_up(id)
+    assert store.checked([_checked(id)]) == 0
+
+
+def test_a_submit_that_was_not_called_after_all_is_undone_by_its_own_attempt_only(store: Store, in_state: Callable):
+    id = in_state(Status.SUBMITTING)
+
+    assert not store.not_called(id, uuid.uuid4())
+    assert store.not_called(id, TOKEN)
+
+
+def test_what_may_have_been_sent_is_not_cancelled_as_if_it_were_not(store: Store, in_state: Callable):
+    id = in_state(Status.SUBMITTING)
+    store.unanswered(id, "no answer")
+
+    assert not store.cancelled(id, expected=Status.PENDING)
+
+
+def test_one_operation_belongs_to_one_generation(store: Store, in_state: Callable):
+    first, second = in_state(Status.SUBMITTING), in_state(Status.SUBMITTING)
+    times = {"countdown": 1, "expected_s": 10, "timeout_s": 20}
+
+    assert store.processing(first, "the same", **times)
+    assert not store.processing(second, "the same", **times)
+    assert store.operations_of_others("vertex", ["the same", "another"]) == {"the same"}
 
 
 def test_progress_never_falls_and_overdue_never_ends(store: Store, in_state: Callable):
@@ -161,7 +225,7 @@ def test_progress_never_falls_and_overdue_never_ends(store: Store, in_state: Cal
 def test_only_visible_changes_make_an_event(store: Store, in_state: Callable):
     id = in_state(Status.PROCESSING)
     store.checked([_checked(id)])
-    store.checked([_checked(id, progress=50, stage="rendering", changed=True)])
+    store.checked([_checked(id, progress=50, stage="rendering", event="progress")])
 
     assert [event["kind"] for event in store.events(id)][3:] == ["progress"]
     assert store.events(id)[-1]["data"] == {"progress": 50, "stage": "rendering", "overdue": False}

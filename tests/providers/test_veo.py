@@ -57,7 +57,11 @@ def test_every_operation_of_the_documents_is_understood(body: dict, outcome: obj
     ("status", "body", "outcome"),
     [
         (404, b'{"error": {"code": 404, "message": "gone", "status": "NOT_FOUND"}}', NotFound("gone")),
-        (403, b'{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED"}}', Unauthorized("no")),
+        (
+            403,
+            b'{"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED"}}',
+            Unauthorized("no", whole_account=False),
+        ),
         (500, b"", Unreachable("HTTP 500", FailureClass.SERVER_ERROR)),
         (200, b"<html>", Unreachable("HTTP 200 with HTML in place of JSON", FailureClass.UNREADABLE)),
         (429, b'{"error": {"details": [{"retryDelay": "30s"}]}}', RateLimited(30.0)),

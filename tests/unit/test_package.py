@@ -8,7 +8,8 @@ from vidpoll.store.accepting import Accepting
 from vidpoll.store.dead_letters import DeadLetters
 from vidpoll.store.reading import Reading
 from vidpoll.store.stuck import Stuck
-from vidpoll.store.transitions import Transitions
+from vidpoll.store.submitting import Submitting
+from vidpoll.store.watching import Watching
 
 HEAVY = ("sqlalchemy", "psycopg", "requests", "celery", "kombu", "redis", "typer", "rich", "tasks", "config")
 
@@ -25,7 +26,7 @@ def test_everything_exported_exists_and_the_list_is_sorted():
 
 
 def test_no_part_of_the_store_hides_another_parts_method():
-    parts = (Accepting, Transitions, Reading, Stuck, DeadLetters)
+    parts = (Accepting, Submitting, Watching, Reading, Stuck, DeadLetters)
     names = [name for part in parts for name in vars(part) if not name.startswith("__")]
 
     assert len(names) == len(set(names))

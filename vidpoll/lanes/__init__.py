@@ -7,8 +7,7 @@ GCRA: Generic Cell Rate Algorithm, ITU-T I.371; the bucket keeps one number, the
 """
 
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from uuid import UUID
 
 import redis
 
+from vidpoll.clock import Clock
 from vidpoll.errors import LanesUnavailable
 
 #: Seconds of waiting that one step of priority is worth: 9 overtakes what came up to nine hours before with 0.
@@ -25,6 +25,8 @@ PRIORITY_STEP_S: Final = 3600.0
 RECOVERY_S: Final = 60.0
 #: Shortest pause, seconds: calls refused together must find it running, or each of them would halve the rate.
 PAUSE_FLOOR_S: Final = 0.5
+#: Longest reason of a pause that is kept, in characters.
+REASON_LIMIT: Final = 300
 #: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
 CHUNK: Final = 1000
 
@@ -91,9 +93,10 @@ class Lanes:
     costs more than a pause.
     """
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", clock: Clock | None = None) -> None:
         self._redis = client
-        self._clock = _RedisClock(client)
+        self._monotonic = (clock or Clock()).monotonic
+        self._clock = _RedisClock(client, self._monotonic)
         self._schedule = client.register_script((_FOLDER / "schedule.lua").read_text())
         self._claim = client.register_script((_FOLDER / "claim.lua").read_text())
         self._pause = client.register_script((_FOLDER / "pause.lua").read_text())
@@ -121,7 +124,7 @@ class Lanes:
             limits.rate, limits.burst, min(want, CHUNK), limits.batch, round(lease_s * 1e6),
             limits.max_in_flight or 0, RECOVERY_S,
         ]  # fmt: skip
-        asked_at = time.monotonic()
+        asked_at = self._monotonic()
         with _answering():
             now, wait, *ids = self._claim(keys=[lane.key("due"), lane.key("bucket"), lane.key("in_flight")], args=args)
         self._clock.learn(int(now), asked_at)
@@ -146,12 +149,14 @@ class Lanes:
             with _answering():
                 self._redis.zrem(lane.key("in_flight"), *(id.hex for id in ids))
 
-    def pause(self, lane: Lane, limits: Limits, seconds: float) -> None:
-        """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays."""
+    def pause(self, lane: Lane, limits: Limits, seconds: float, reason: str = "") -> None:
+        """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays.
+
+        ``reason`` is what operators read while it lasts.
+        """
+        microseconds = round(max(seconds, PAUSE_FLOOR_S) * 1e6)
         with _answering():
-            self._pause(
-                keys=[lane.key("bucket")], args=[round(max(seconds, PAUSE_FLOOR_S) * 1e6), limits.rate, RECOVERY_S]
-            )
+            self._pause(keys=[lane.key("bucket")], args=[microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT]])
 
     def size(self, lane: Lane) -> int:
         """How many ids are in the lane."""
@@ -167,11 +172,12 @@ class Lanes:
             pipe.zcount(lane.key("in_flight"), now, "+inf")
             pipe.hgetall(lane.key("bucket"))
             waiting, due, held, bucket = pipe.execute()
-        fields = {_text(name): float(value) for name, value in bucket.items()}
+        fields = {_text(name): _text(value) for name, value in bucket.items()}
+        paused_s = max(0.0, round((float(fields.get("paused_until", 0)) - now) / 1e6, 1))
         return {
             "account": lane.account, "verb": lane.verb, "waiting": waiting, "due": due, "in_flight": held,
-            "paused_s": max(0.0, round((fields.get("paused_until", 0) - now) / 1e6, 1)),
-            "slow_rate": fields.get("slow_rate"),
+            "paused_s": paused_s, "reason": fields.get("reason") if paused_s else None,
+            "slow_rate": float(fields["slow_rate"]) if "slow_rate" in fields else None,
         }  # fmt: skip
 
     def now_us(self) -> int:
@@ -180,27 +186,28 @@ class Lanes:
 
 
 class _RedisClock:
-    """Redis' time without a round trip: remembers how far it is ahead of ``time.monotonic``."""
+    """Redis' time without a round trip: remembers how far it is ahead of ours."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", monotonic: Callable[[], float]) -> None:
         self._redis = client
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ahead_us: float | None = None
 
     def learn(self, redis_us: int, asked_at: float) -> None:
         """Note an answer that carried Redis' time; ``asked_at`` is the monotonic time of the question."""
-        answered_at = time.monotonic()
+        answered_at = self._monotonic()
         with self._lock:
             self._ahead_us = redis_us - (asked_at + answered_at) / 2 * 1e6
 
     def now_us(self) -> int:
         if self._ahead_us is None:
-            asked_at = time.monotonic()
+            asked_at = self._monotonic()
             with _answering():
                 seconds, micros = self._redis.time()
             self.learn(seconds * 1_000_000 + micros, asked_at)
         assert self._ahead_us is not None
-        return round(time.monotonic() * 1e6 + self._ahead_us)
+        return round(self._monotonic() * 1e6 + self._ahead_us)
 
 
 @contextmanager

@@ -7,6 +7,7 @@
 --                                  paused_until  no grants before, µs
 --                                  slow_from     since when the rate grows back after a pause, µs
 --                                  slow_rate     the rate it grows back from, calls/s
+--                                  reason        why it was paused, for operators
 -- KEYS[3]  <lane>:in_flight  zset: id -> until when its place is held, µs (used only where max_in_flight > 0)
 -- ARGV[1]  rate           calls per second
 -- ARGV[2]  burst          calls at once after a rest; in any t seconds at most rate·t + burst are granted
@@ -31,7 +32,7 @@ if paused_until > now then return {now, paused_until - now} end
 
 if bucket[4] then
   local grown = tonumber(bucket[4]) + rate * (now - tonumber(bucket[3])) / 1000000 / tonumber(ARGV[7])
-  if grown < rate then rate = grown else redis.call('HDEL', KEYS[2], 'paused_until', 'slow_from', 'slow_rate') end
+  if grown < rate then rate = grown else redis.call('HDEL', KEYS[2], 'paused_until', 'slow_from', 'slow_rate', 'reason') end
 end
 
 local interval = 1000000 / rate

@@ -1,4 +1,4 @@
--- pause(bucket; pause, rate, recovery) -> until when the lane is paused, µs
+-- pause(bucket; pause, rate, recovery, reason) -> until when the lane is paused, µs
 --
 -- No grants for `pause`; after it the rate restarts at half of what it was and grows back
 -- (additive increase, multiplicative decrease).
@@ -7,6 +7,7 @@
 -- ARGV[1]  pause          µs from now; a pause already running is never shortened
 -- ARGV[2]  rate           calls per second when not slowed
 -- ARGV[3]  recovery       seconds in which a slowed rate grows by the whole rate
+-- ARGV[4]  reason         what operators read while the pause lasts
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -25,5 +26,5 @@ end
 until_us = math.max(until_us, paused_until)
 
 redis.call('HSET', KEYS[1], 'paused_until', string.format('%.0f', until_us),
-  'slow_from', string.format('%.0f', until_us), 'slow_rate', tostring(slow_rate))
+  'slow_from', string.format('%.0f', until_us), 'slow_rate', tostring(slow_rate), 'reason', ARGV[4])
 return string.format('%.0f', until_us)

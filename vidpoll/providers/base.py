@@ -142,9 +142,14 @@ class RateLimited:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """The account is refused: its key, or its balance. Says nothing about the generation."""
+    """The account is refused: its key, or its balance. Says nothing about the generation.
+
+    Attributes:
+        whole_account: False where the vendor may mean this operation only, as Google's 403 sometimes does.
+    """
 
     reason: str
+    whole_account: bool = True
 
 
 # -- what a cancel can end in ------------------------------------------------------------------------------------------

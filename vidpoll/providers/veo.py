@@ -158,8 +158,10 @@ def _outcome(answer: Answer) -> CheckOutcome:
     match answer.status:
         case 429:
             return RateLimited(_pause(answer))
-        case 401 | 403:
+        case 401:
             return Unauthorized(message)
+        case 403:
+            return Unauthorized(message, whole_account=False)
         case 404:
             return NotFound(message)
         case _:

@@ -1,16 +1,17 @@
-"""Postgres: the truth. One class, in parts: accepting, transitions, reading, what is stuck, dead letters."""
+"""Postgres: the truth. One class, in parts: accepting, submitting, watching, reading, what is stuck, dead letters."""
 
 from vidpoll.store.accepting import Accepted, Accepting
 from vidpoll.store.dead_letters import DeadLetters
 from vidpoll.store.engine import connect
 from vidpoll.store.reading import Reading
 from vidpoll.store.stuck import Stuck, Waiting
-from vidpoll.store.transitions import Checked, Transitions
+from vidpoll.store.submitting import Submitting
+from vidpoll.store.watching import Checked, Watching
 
 __all__ = ["Accepted", "Checked", "Store", "Waiting", "connect"]
 
 
-class Store(Accepting, Transitions, Reading, Stuck, DeadLetters):
+class Store(Accepting, Submitting, Watching, Reading, Stuck, DeadLetters):
     """Everything vidpoll reads from and writes to Postgres.
 
     Every method raises StoreUnavailable when Postgres does not answer.

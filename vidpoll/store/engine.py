@@ -69,7 +69,7 @@ def answering(engine: Engine) -> Iterator[sqlalchemy.Connection]:
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
             raise NotConfigured("the database lacks tables this version needs; run `vidpoll db upgrade`") from None
-        if error.connection_invalidated:
+        if error.connection_invalidated or isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
             raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
         raise
 

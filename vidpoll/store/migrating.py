@@ -1,29 +1,59 @@
 """Bring a database up to the tables this version needs. Alembic, configured here instead of in an ini file."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select, text
 
 from vidpoll.store.engine import answering
+
+#: Any constant of our own: whoever migrates first holds this advisory lock, others wait for it.
+_LOCK: Final = 0x76_69_64_70_6F_6C_6C
+#: Seconds a migration may wait for a lock on a table.
+LOCK_TIMEOUT_S: Final = 10
 
 
 def upgrade(engine: Engine) -> str:
     """Run every migration the database has not had; the revision it has then.
 
-    Safe to run again, and from several processes at once: an advisory lock lets one go first.
+    Safe to run again, from several processes at once (an advisory lock lets one go first), and while workers of this
+    version or the one before are at work: a migration that cannot have its lock within ten seconds fails, rather than
+    let everybody queue behind it; run it again then.
 
     Raises:
-        StoreUnavailable: Postgres does not answer.
+        StoreUnavailable: Postgres does not answer, or a lock could not be had.
     """
     config = _config()
-    with answering(engine) as connection:
+    with _first_in_line(engine), answering(engine) as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_S * 1000}"))
+        connection.rollback()
+        connection.execution_options(isolation_level="READ COMMITTED")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        revision = MigrationContext.configure(connection).get_current_revision() or ""
+        connection.rollback()
+        connection.invalidate()  # its timeouts are not those of the pool
+        return revision
+
+
+@contextmanager
+def _first_in_line(engine: Engine) -> Iterator[None]:
+    """Hold the advisory lock. Waiting for it is polling: a blocked statement would hold up index builds."""
+    with answering(engine) as connection:
+        while not connection.execute(select(func.pg_try_advisory_lock(_LOCK))).scalar_one():
+            time.sleep(0.2)
+        try:
+            yield
+        finally:
+            connection.execute(select(func.pg_advisory_unlock(_LOCK)))
 
 
 def head() -> str:

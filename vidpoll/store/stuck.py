@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, and_, cast, func, literal, or_, select
 from sqlalchemy.types import Float
 
 from vidpoll.generation import Status
@@ -15,6 +15,12 @@ from vidpoll.store.tables import generations
 
 _ROW: Final = generations.c
 _PAGE: Final = 2000
+#: What belongs in a status lane: what the provider has, what timed out and may be done late, what is looked up.
+_WATCHED: Final = or_(
+    _ROW.status == Status.PROCESSING,
+    and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None)),
+    and_(_ROW.status == Status.UNKNOWN, _ROW.next_check_at.is_not(None)),
+)
 #: Any constant of our own, another than the migrations'.
 _LOCK: Final = 0x7265_7374_6F72_65
 
@@ -26,23 +32,31 @@ class Waiting:
     Attributes:
         countdown: seconds until it should be looked at; 0 when that has passed.
         remaining_s: seconds until its deadline, 0 when there is none or it has passed.
+        status: where it stands.
     """
 
     id: UUID
     priority: int
     countdown: float
     remaining_s: float
+    status: Status
 
 
 class Stuck(EngineBound):
     """Queries of the restore job; each reads pages by id, so that a large backlog costs no memory."""
 
-    def counts_by_account(self, *statuses: Status) -> dict[str, int]:
-        """How many generations of each account stand in one of ``statuses``; those not pinned yet are not counted."""
-        query = select(_ROW.account, func.count()).where(_ROW.status.in_(statuses), _ROW.account.is_not(None))
+    def to_submit_by_account(self) -> dict[str, int]:
+        """How many generations of each account belong in its submit lane; those not pinned yet are not counted."""
+        return self._by_account(and_(_ROW.status.in_([Status.PENDING, Status.SUBMITTING]), _ROW.account.is_not(None)))
+
+    def watched_by_account(self) -> dict[str, int]:
+        """How many generations of each account belong in its status lane."""
+        return self._by_account(_WATCHED)
+
+    def _by_account(self, where: ColumnElement[bool]) -> dict[str, int]:
+        query = select(_ROW.account, func.count()).where(where).group_by(_ROW.account)
         with answering(self._engine) as connection:
-            found = connection.execute(query.group_by(_ROW.account))
-            return {str(account): int(count) for account, count in found}
+            return {str(account): int(count) for account, count in connection.execute(query)}
 
     def unpinned(self, older_than_s: float) -> Iterator[list[Waiting]]:
         """Generations whose row was made so long ago that the message about it must be lost."""
@@ -65,19 +79,20 @@ class Stuck(EngineBound):
         return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account == account))
 
     def being_watched(self, account: str, *, late_by_s: float | None = None) -> Iterator[list[Waiting]]:
-        """Every generation the account watches; with ``late_by_s`` only those whose check is that late."""
-        watched = and_(_ROW.status == Status.PROCESSING, _ROW.account == account)
+        """Every generation that belongs in the status lane; with ``late_by_s`` only those whose look is that late."""
+        watched = and_(_WATCHED, _ROW.account == account)
         if late_by_s is not None:
             watched = and_(watched, _ROW.next_check_at < func.now() - _seconds(late_by_s))
         return self._pages(watched)
 
-    def stale_submits(self, older_than_s: float) -> list[tuple[UUID, str]]:
-        """Ids and accounts of submits that began so long ago that their worker must be gone."""
-        query = select(_ROW.id, _ROW.account).where(
-            _ROW.status == Status.SUBMITTING, _ROW.updated_at < func.now() - _seconds(older_than_s)
-        )
-        with answering(self._engine) as connection:
-            return [(id, account) for id, account in connection.execute(query)]
+    def stale_submits(self, account: str, older_than_s: float) -> Iterator[list[Waiting]]:
+        """Submits of the account that began so long ago that their worker must be gone."""
+        old = _ROW.updated_at < func.now() - _seconds(older_than_s)
+        return self._pages(and_(_ROW.status == Status.SUBMITTING, _ROW.account == account, old))
+
+    def left_unknown(self, account: str) -> Iterator[list[Waiting]]:
+        """Generations of the account that are unknown, and that nobody is looking up."""
+        return self._pages(and_(_ROW.status == Status.UNKNOWN, _ROW.account == account, _ROW.next_check_at.is_(None)))
 
     def _pages(self, where: ColumnElement[bool]) -> Iterator[list[Waiting]]:
         last: UUID | None = None
@@ -93,12 +108,13 @@ class Stuck(EngineBound):
         query = select(
             _ROW.id,
             _ROW.priority,
+            _ROW.status,
             func.greatest(0.0, _until(_ROW.next_check_at)).label("countdown"),
             func.greatest(0.0, _until(_ROW.deadline_at)).label("remaining_s"),
         )
         with answering(self._engine) as connection:
             rows = connection.execute(query.where(where).order_by(_ROW.id).limit(_PAGE))
-            return [Waiting(**row) for row in rows.mappings()]
+            return [Waiting(**{**row, "status": Status(row["status"])}) for row in rows.mappings()]
 
 
 def _until(moment: ColumnElement[object]) -> ColumnElement[float]:

@@ -69,13 +69,24 @@ generations = Table(
     Column("checks", Integer, nullable=False, server_default="0"),
     Column("failures", Integer, nullable=False, server_default="0", comment="calls that got no usable answer"),
     Column("failures_in_a_row", Integer, nullable=False, server_default="0", comment="since the last usable answer"),
+    Column("failure_counts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="failures by class"),
+    Column("not_found_in_a_row", Integer, nullable=False, server_default="0"),
     Column("submit_attempts", Integer, nullable=False, server_default="0"),
+    Column("submit_token", Uuid, comment="tells the attempts to submit apart"),
+    Column(
+        "maybe_sent", Boolean, nullable=False, server_default=false(), comment="a paid call left and was not answered"
+    ),
+    Column("looked_up", JSONB(none_as_null=True), comment="of an unknown one: {looks, fitting, cursor}"),
     Column("version", Integer, nullable=False, server_default="1", comment="grows with every event"),
     _moment("next_check_at"),
     _moment("expected_at"),
     _moment("deadline_at"),
     _moment("cancel_requested_at"),
+    _moment("cancel_answered_at"),
+    _moment("not_found_since"),
+    _moment("watch_until"),
     _moment("created_at", default=True),
+    _moment("sent_at"),
     _moment("submitted_at"),
     _moment("updated_at", default=True),
     _moment("completed_at"),
@@ -117,6 +128,19 @@ Index(
     generations.c.status,
     generations.c.updated_at,
     postgresql_where=text("status IN ('pending', 'submitting', 'unknown')"),
+)
+Index(
+    "generations_late_idx",
+    generations.c.account,
+    generations.c.next_check_at,
+    postgresql_where=text("watch_until IS NOT NULL"),
+)
+Index(
+    "generations_operation_unique",
+    generations.c.account,
+    generations.c.operation_name,
+    unique=True,
+    postgresql_where=text("operation_name IS NOT NULL"),
 )
 Index("generations_owner_created_idx", generations.c.owner, generations.c.created_at.desc())
 Index("generations_created_idx", generations.c.created_at.desc())

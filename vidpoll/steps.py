@@ -1,0 +1,163 @@
+"""What an outcome does to a generation: commit the row first, then put its lanes right.
+
+A crash between the two costs a lease or a sweep of ``restore.py``, never a generation. The verbs of ``lifecycle.py``
+choose the step.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Final
+from uuid import UUID
+
+from vidpoll import schedule
+from vidpoll.accounts import Account
+from vidpoll.errors import StoreUnavailable
+from vidpoll.generation import TIMED_OUT, Failure, Generation, Status
+from vidpoll.lanes import Lane
+from vidpoll.providers.base import Ready
+from vidpoll.reconcile import FIRST_LOOK_UP_S
+from vidpoll.services import Services
+from vidpoll.store import Checked
+
+log = logging.getLogger("vidpoll.steps")
+
+#: Pauses between tries to store what only we know, seconds; together about a minute.
+STORE_PAUSES_S: Final = (0.1, 0.5, 1, 2, 4, 8, 15, 30)
+UNKNOWN_OUTCOME: Final = "unknown_outcome"
+
+
+class Steps:
+    """Row and lanes together, in that order."""
+
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+        self._lanes = services.lanes
+        self._providers = services.providers
+        self._clock = services.clock
+
+    # -- around the paid call -----------------------------------------------------------------------------------------
+
+    def enter_submit_lane(self, account_name: str, ids: Sequence[UUID], priority: int) -> None:
+        """Wait for the paid call."""
+        self._lanes.schedule(Lane(account_name, "submit"), dict.fromkeys(ids, 0), priority=priority, only_absent=True)
+
+    def submit_again(
+        self, lane: Lane, generation: Generation, reason: str, countdown: float, *, failed: bool = True
+    ) -> None:
+        """The provider did not take this call: wait for another."""
+        if self._store.not_sent(generation.id, reason, failed=failed):
+            self._back_to_submit_lane(lane, generation, countdown)
+
+    def replay(self, lane: Lane, generation: Generation, reason: str) -> None:
+        """The provider may have taken it, and takes a replay for the same one: replay it, with backoff."""
+        if self._store.unanswered(generation.id, reason):
+            self._back_to_submit_lane(lane, generation, schedule.backoff(generation.failures_in_a_row + 1))
+
+    def _back_to_submit_lane(self, lane: Lane, generation: Generation, countdown: float) -> None:
+        self._lanes.release(lane, [generation.id])
+        self._lanes.schedule(lane, {generation.id: countdown}, priority=generation.priority)
+
+    def leave_unknown(self, account_name: str, id: UUID, reason: str) -> None:
+        """Nobody knows whether the provider took it: it is asked where it can be, else a person decides."""
+        can_ask = self._providers[account_name].capabilities.look_up
+        countdown = FIRST_LOOK_UP_S if can_ask else None
+        if not self._store.unknown(id, Failure(UNKNOWN_OUTCOME, reason), look_up_in=countdown):
+            return
+        log.warning("generation %s: nobody knows whether the provider took it: %s", id, reason)
+        self._lanes.settle(Lane(account_name, "submit"), [id])
+        if countdown is not None:
+            self._lanes.schedule(Lane(account_name, "status"), {id: countdown})
+
+    def watch(self, account: Account, generation: Generation, operation_name: str) -> bool:
+        """Commit the provider's id, then look for the first time in a while; whether it is watched under this id."""
+        policy = account.policy(generation.model)
+        timeout_s = generation.timeout_s or policy.timeout_s
+        countdown = policy.schedule.countdown(0)
+        moved = self.until_stored(
+            lambda: self._store.processing(
+                generation.id, operation_name, countdown=countdown, expected_s=policy.expected_s, timeout_s=timeout_s
+            ),
+            f"generation {generation.id} was accepted as operation {operation_name}",
+        )
+        self._lanes.settle(Lane(account.name, "submit"), [generation.id])
+        if not moved and not self._stored_already(generation.id, operation_name):
+            log.error("generation %s: operation %s could not be noted", generation.id, operation_name)
+            return False
+        if account.max_in_flight:
+            self._lanes.hold(Lane(account.name, "submit"), {generation.id: timeout_s})
+        self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
+        return True
+
+    def until_stored(self, store: Callable[[], bool], what: str) -> bool:
+        """Store what only we know: again and again while Postgres is away, for a minute."""
+        for pause in STORE_PAUSES_S:
+            try:
+                return store()
+            except StoreUnavailable as error:
+                log.error("%s, which cannot be stored now: %s", what, error)
+                self._clock.sleep(pause)
+        return store()
+
+    def _stored_already(self, id: UUID, operation_name: str) -> bool:
+        """Whether a commit whose answer got lost, or another worker, noted the same."""
+        return any(
+            one.status is Status.PROCESSING and one.operation_name == operation_name for one in self._store.find([id])
+        )
+
+    # -- watching -----------------------------------------------------------------------------------------------------
+
+    def look_again(self, lane: Lane, checked: Sequence[Checked]) -> None:
+        """Note what was seen, and wait for the next look."""
+        if checked:
+            self._store.checked(checked)
+            self._lanes.schedule(lane, {one.id: one.countdown for one in checked})
+
+    # -- ends ---------------------------------------------------------------------------------------------------------
+
+    def complete(self, account_name: str, generation: Generation, ready: Ready) -> None:
+        """There is a video."""
+        result = {name: value for name, value in asdict(ready).items() if value not in (None, ())}
+        self._store.completed(generation.id, ready.videos[0], result)
+        self.leave_lanes(account_name, [generation.id])
+
+    def fail(self, account_name: str, generation: Generation, failure: Failure, *, by_check: bool = False) -> None:
+        """There will be none. One that timed out is final already."""
+        if generation.timed_out:
+            self.give_up(account_name, generation)
+            return
+        self._store.failed(generation.id, failure, by_check=by_check)
+        self.leave_lanes(account_name, [generation.id])
+
+    def give_up(self, account_name: str, generation: Generation) -> None:
+        """It timed out, and will not be looked at any more."""
+        self._store.given_up(generation.id)
+        self.leave_lanes(account_name, [generation.id])
+
+    def time_out(self, account: Account, generation: Generation) -> None:
+        """Stop expecting it, but look now and then for as long as the provider keeps it, since it was paid for."""
+        policy = account.policy(generation.model)
+        own = self._providers[account.name].capabilities.retention_s
+        retention_s = own if policy.retention_s is None else policy.retention_s
+        can_cancel = self._providers[account.name].capabilities.cancel
+        countdown = 0.0 if can_cancel else schedule.late(policy.timeout_s, 0.0)
+        words = f"no video after {generation.age_s():.0f} s, {generation.checks + 1} checks"
+        failure = Failure(TIMED_OUT, words, retryable=True)
+        self._store.timed_out(generation.id, failure, countdown=countdown, retention_s=retention_s)
+        self._lanes.release(Lane(account.name, "submit"), [generation.id])
+        self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
+
+    def cancelled(self, account_name: str, generation: Generation) -> None:
+        """The provider stopped it; because it was asked to, or by itself."""
+        if generation.cancel_requested_at is None or generation.timed_out:
+            words = "the provider cancelled it"
+            self.fail(account_name, generation, Failure("cancelled_by_provider", words, retryable=True), by_check=True)
+            return
+        self._store.cancelled(generation.id, expected=Status.PROCESSING)
+        self.leave_lanes(account_name, [generation.id])
+
+    def leave_lanes(self, account_name: str, ids: Sequence[UUID]) -> None:
+        """Nothing more is to be called for these."""
+        self._lanes.settle(Lane(account_name, "submit"), ids)
+        self._lanes.release(Lane(account_name, "submit"), ids)
+        self._lanes.settle(Lane(account_name, "status"), ids)

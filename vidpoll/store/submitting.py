@@ -1,0 +1,140 @@
+"""From ``pending`` to ``processing``: the paid call, made at most once, and what is done when nobody knows of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from vidpoll.generation import Failure, Generation, Status
+from vidpoll.store.engine import answering
+from vidpoll.store.moving import Moving, event_of, later
+from vidpoll.store.reading import generation_columns, to_generation
+from vidpoll.store.tables import generations
+
+_ROW: Final = generations.c
+
+
+class Submitting(Moving):
+    """The moves around the paid call."""
+
+    def pin(self, ids: Sequence[UUID], account: str) -> dict[UUID, str]:
+        """Pin generations to the account that will pay for them, unless they are pinned; each with its account."""
+        statement = update(generations).where(_ROW.id.in_(list(ids)))
+        statement = statement.values(account=func.coalesce(_ROW.account, account))
+        with answering(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(statement.returning(_ROW.id, _ROW.account))}
+
+    def submitting(self, id: UUID, token: UUID) -> Generation | None:
+        """Pending → submitting, committed before the paid call; the generation, or None when it must not be.
+
+        ``token`` tells this attempt from others, see :meth:`not_called`.
+        """
+        moved = (
+            update(generations)
+            .where(_ROW.id == id, _ROW.status == Status.PENDING, _ROW.cancel_requested_at.is_(None))
+            .values(
+                status=Status.SUBMITTING,
+                submit_attempts=_ROW.submit_attempts + 1,
+                submit_token=token,
+                sent_at=func.now(),
+                version=_ROW.version + 1,
+                updated_at=func.now(),
+                stage="calling the provider",
+            )
+            .returning(*generation_columns())
+            .cte("moved")
+        )
+        event = event_of(moved, "submitting", {}).cte("event")
+        with answering(self._engine) as connection:
+            row = connection.execute(select(moved).add_cte(event)).mappings().one_or_none()
+        return to_generation(row) if row else None
+
+    def not_called(self, id: UUID, token: UUID) -> bool:
+        """Submitting → pending: this attempt's commit came through though its answer got lost, and no call followed."""
+        reason = "the database did not answer in time"
+        return self._move(
+            id, (Status.SUBMITTING,), Status.PENDING, "not_called", {"reason": reason},
+            guard=_ROW.submit_token == token, stage=reason,
+        )  # fmt: skip
+
+    def not_sent(self, id: UUID, reason: str, *, failed: bool = True) -> bool:
+        """Submitting → pending: the provider did not take this call."""
+        counted = 1 if failed else 0
+        return self._move(
+            id, (Status.SUBMITTING,), Status.PENDING, "not_sent", {"reason": reason}, stage=reason,
+            failures=_ROW.failures + counted, failures_in_a_row=_ROW.failures_in_a_row + counted,
+        )  # fmt: skip
+
+    def unanswered(self, id: UUID, reason: str) -> bool:
+        """Submitting → pending: the provider may have taken it, and takes a replay under our id for the same one."""
+        return self._move(
+            id, (Status.SUBMITTING,), Status.PENDING, "unanswered", {"reason": reason}, stage=reason, maybe_sent=True,
+            failures=_ROW.failures + 1, failures_in_a_row=_ROW.failures_in_a_row + 1,
+        )  # fmt: skip
+
+    def unknown(self, id: UUID, failure: Failure, *, look_up_in: float | None = None) -> bool:
+        """Submitting, or pending after an unanswered call, → unknown: nobody can tell whether the provider took it.
+
+        With ``look_up_in`` the provider will be asked in so many seconds; without, a person decides.
+        """
+        return self._move(
+            id, (Status.SUBMITTING, Status.PENDING), Status.UNKNOWN, "unknown", asdict(failure),
+            guard=(_ROW.status == Status.SUBMITTING) | _ROW.maybe_sent,
+            error=asdict(failure), stage=failure.message, failures_in_a_row=0, looked_up=None,
+            next_check_at=None if look_up_in is None else later(look_up_in),
+        )  # fmt: skip
+
+    def processing(
+        self, id: UUID, operation_name: str, *, countdown: float, expected_s: float, timeout_s: float
+    ) -> bool:
+        """Submitting or unknown → processing: the provider's id is committed before the first check.
+
+        Ages and deadlines count from the moment the call was sent. False, too, when another generation of the account
+        has this operation.
+        """
+        sent_at = func.coalesce(_ROW.sent_at, func.now())
+        try:
+            return self._move(
+                id, (Status.SUBMITTING, Status.UNKNOWN), Status.PROCESSING,
+                "processing", {"operation_name": operation_name},
+                operation_name=operation_name, submitted_at=sent_at, next_check_at=later(countdown),
+                expected_at=later(expected_s, sent_at), deadline_at=later(timeout_s, sent_at),
+                failures_in_a_row=0, maybe_sent=False, error=None, stage="accepted by the provider",
+            )  # fmt: skip
+        except IntegrityError:
+            return False
+
+    # -- reconciling what is unknown ------------------------------------------------------------------------------
+
+    def looked_up(self, id: UUID, looked_up: Mapping[str, Any], stage: str, *, again_in: float | None) -> bool:
+        """Unknown → unknown: what the provider's list told so far; without ``again_in`` a person decides."""
+        next_check_at = None if again_in is None else later(again_in)
+        return self._move(
+            id, (Status.UNKNOWN,), Status.UNKNOWN, "looked_up", {"stage": stage},
+            looked_up=dict(looked_up), stage=stage, next_check_at=next_check_at, failures_in_a_row=0,
+        )  # fmt: skip
+
+    def not_taken(self, id: UUID, reason: str) -> bool:
+        """Unknown → pending: the provider knows our ids and has not this one; or a person decided to pay (again)."""
+        return self._move(
+            id, (Status.UNKNOWN,), Status.PENDING, "not_taken", {"reason": reason},
+            stage=reason, error=None, maybe_sent=False, looked_up=None, next_check_at=None,
+        )  # fmt: skip
+
+    def operations_of_others(self, account: str, names: Sequence[str]) -> set[str]:
+        """Those of ``names`` that generations of this account already have."""
+        query = select(_ROW.operation_name).where(_ROW.account == account, _ROW.operation_name.in_(list(names)))
+        with answering(self._engine) as connection:
+            return {str(name) for name in connection.execute(query).scalars()}
+
+    def same_under_way(self, generation: Generation) -> bool:
+        """Whether the same request is being submitted for another generation, so that a new operation may be its."""
+        alike = and_(_ROW.account == generation.account, _ROW.model == generation.model, _ROW.id != generation.id)
+        query = select(_ROW.id).where(
+            alike, _ROW.status == Status.SUBMITTING, _ROW.prompt == generation.prompt, _ROW.params == generation.params
+        )
+        with answering(self._engine) as connection:
+            return connection.execute(query.limit(1)).first() is not None
