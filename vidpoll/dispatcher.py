@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -69,6 +68,7 @@ class Dispatcher:
     def __init__(self, services: Services, queues: Queues, *, queue_limit: int) -> None:
         self._services = services
         self._queues = queues
+        self._monotonic = services.clock.monotonic
         self._stopped = threading.Event()
         self._lanes = [lane for account in services.accounts.accounts for lane in both_lanes(account)]
         self._look_at = dict.fromkeys(self._lanes, 0.0)
@@ -96,11 +96,11 @@ class Dispatcher:
 
     def tick(self) -> float:
         """Look once at every lane whose time has come; seconds until the next one's."""
-        now = time.monotonic()
+        now = self._monotonic()
         for lane in self._lanes:
             if self._look_at[lane] <= now:
                 self._look_at[lane] = now + self._dispatch(lane)
-        return max(TICK_S / 4, min(self._look_at.values()) - time.monotonic())
+        return max(TICK_S / 4, min(self._look_at.values()) - self._monotonic())
 
     def _dispatch(self, lane: Lane) -> float:
         """Hand out what the lane grants; seconds until it could grant more."""

@@ -5,77 +5,24 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 from sqlalchemy import event
 
 from tests import providers_file
+from tests.integration.driver import RUNWARE, Driver
 from tests.waiting import until
 from vidpoll.accounts import load_accounts
 from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, StoreUnavailable
-from vidpoll.generation import Generation, GenerationRequest, Status
+from vidpoll.generation import GenerationRequest, Status
 from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
-from vidpoll.lifecycle import Lifecycle
 from vidpoll.providers.base import Capabilities, Failed, Operation, Pending, Ready, Submitted
 from vidpoll.restore import restore_stuck
 from vidpoll.services import Services
 from vidpoll.simulator import World
 
 Make = Callable[..., GenerationRequest]
-RUNWARE = {"provider": "runware", "model": "google:3@3"}
-
-
-class Driver:
-    """Plays dispatcher and worker: claims what a lane hands out and calls the verb for it."""
-
-    def __init__(self, services: Services, lifecycle: Lifecycle, database_url: str) -> None:
-        self.services, self.lifecycle, self._database_url = services, lifecycle, database_url
-
-    def claim(self, lane: Lane) -> tuple[list[uuid.UUID], int]:
-        claim = self.services.lanes.claim(lane, self.services.limits(lane), want=100, lease_s=30)
-        return claim.ids, claim.granted_at_us
-
-    def submit(self, account: str = "vertex") -> None:
-        ids, at = self.claim(Lane(account, "submit"))
-        self.lifecycle.submit(account, ids, at)
-
-    def check(self, account: str = "vertex") -> None:
-        """Check everything the account watches, now."""
-        lane = Lane(account, "status")
-        for page in self.services.store.being_watched(account):
-            self.services.lanes.schedule(lane, {one.id: 0.0 for one in page})
-        ids, at = self.claim(lane)
-        self.lifecycle.check(account, ids, at)
-
-    def end_pauses(self, account: str) -> None:
-        for verb in ("submit", "status"):
-            self.services.lanes._redis.delete(Lane(account, verb).key("bucket"))
-
-    def accepted(self, request: GenerationRequest) -> uuid.UUID:
-        return self.lifecycle.accept(request).id
-
-    def submitted(self, request: GenerationRequest, account: str = "vertex") -> uuid.UUID:
-        id = self.accepted(request)
-        self.submit(account)
-        return id
-
-    def get(self, id: uuid.UUID) -> Generation:
-        return self.services.store.get(id)
-
-    def waits_in(self, lane: Lane, id: uuid.UUID) -> bool:
-        client = self.services.lanes._redis
-        return client.zscore(lane.key("due"), id.hex) is not None
-
-    def sql(self, statement: str, *values: object) -> None:
-        with psycopg.connect(self._database_url) as connection:
-            connection.execute(statement, values)
-
-
-@pytest.fixture
-def driver(services: Services, lifecycle: Lifecycle, database_url: str) -> Driver:
-    return Driver(services, lifecycle, database_url)
 
 
 # -- the straight way ----------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The simulator's HTTP server. The standard library's, because faults need the bare socket."""
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -60,6 +61,10 @@ class _Server(ThreadingHTTPServer):
     def server_close(self) -> None:
         self.stopping.set()  # whoever drips or delays an answer lets go
         super().server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that hung up is no error of ours
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
