@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import sqlalchemy
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from vidpoll.errors import NotConfigured, StoreUnavailable
+from vidpoll.store.patience import PatientConnection
 
 #: Seconds a statement may run before Postgres ends it, and seconds to wait for a free connection.
 STATEMENT_TIMEOUT_S = 15
@@ -35,7 +37,7 @@ def connect(database_url: str, *, pool_size: int = 5) -> Engine:
         ) from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise NotConfigured(f"the database must be Postgres, the URL says {url.get_backend_name()!r}")
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
@@ -47,8 +49,19 @@ def connect(database_url: str, *, pool_size: int = 5) -> Engine:
             "connect_timeout": 5,
             "application_name": "vidpoll",
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}",
+            # A peer that vanished is noticed within half a minute, also by a connection that nobody uses.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
         },
     )
+    event.listen(engine, "do_connect", _connect_patiently)
+    return engine
+
+
+def _connect_patiently(dialect: object, record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    return PatientConnection.connect(*arguments, **options)
 
 
 class EngineBound:

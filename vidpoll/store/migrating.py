@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from alembic import command
 from alembic.config import Config
@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, func, select, text
 
 from vidpoll.store.engine import answering
+from vidpoll.store.patience import PatientConnection
 
 #: Any constant of our own: whoever migrates first holds this advisory lock, others wait for it.
 _LOCK: Final = 0x76_69_64_70_6F_6C_6C
@@ -35,6 +36,7 @@ def upgrade(engine: Engine) -> str:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_S * 1000}"))
         connection.rollback()
+        cast(PatientConnection, connection.connection.driver_connection).patience_s = None
         connection.execution_options(isolation_level="READ COMMITTED")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
