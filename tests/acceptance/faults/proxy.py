@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -56,7 +56,12 @@ class Proxy:
     @property
     def open(self) -> int:
         """Clients connected at the moment."""
-        return self._do(self._count())
+        return self._do(self._count(lambda _: True))
+
+    @property
+    def holding(self) -> int:
+        """Clients of whose bytes, or whose answers, some are kept back."""
+        return self._do(self._count(_Link.holds))
 
     # -- modes --------------------------------------------------------------------------------------------------------
 
@@ -148,8 +153,8 @@ class Proxy:
         await asyncio.gather(*(link.connecting for link in links if link.connecting), return_exceptions=True)
         await asyncio.sleep(0)  # what was aborted is closed at the loop's next turn
 
-    async def _count(self) -> int:
-        return len(self._links)
+    async def _count(self, which: "Callable[[_Link], bool]") -> int:
+        return sum(map(which, self._links))
 
     def _strikes(self, request: bytes) -> Literal["whole", "half"] | None:
         """What becomes of the answer to ``request``."""
@@ -205,6 +210,10 @@ class _Link:
                 return
         self._waiting[direction].append((self._proxy._loop.time() + self._proxy._delay_s, data))
         self._flow(direction)
+
+    def holds(self) -> bool:
+        """Whether bytes wait for a mode to end."""
+        return any(self._waiting.values())
 
     def flush(self) -> None:
         """Let flow what may."""

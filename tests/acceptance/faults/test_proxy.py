@@ -160,6 +160,7 @@ def test_in_a_black_hole_connections_stay_and_no_byte_moves(proxy: Proxy, server
     assert _silent(old)
     assert _silent(new)
     assert server.heard == [b"x"]
+    assert proxy.holding == 2
     proxy.pass_through()
     assert (old.recv(10), new.recv(10)) == (b"old", b"new")
 

@@ -1,0 +1,35 @@
+"""How much and how long: the short form by default, the full one with ``VIDPOLL_FAULTS=full``."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+
+def told(name: str) -> str:
+    """A variable as this process was started with; the tests' conftest clears all of ``VIDPOLL_*`` for good."""
+    if name in os.environ:
+        return os.environ[name]
+    try:
+        given = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return next((one.partition(b"=")[2].decode() for one in given if one.startswith(name.encode() + b"=")), "")
+
+
+FULL: Final = told("VIDPOLL_FAULTS") == "full"
+#: Generations in flight when a worker dies (case 9), and when it is asked to end (case 23).
+IN_FLIGHT: Final = 10_000 if FULL else 300
+#: Generations open when Redis loses everything (case 10).
+OPEN: Final = 5_000 if FULL else 200
+#: Seconds for which Redis or Postgres is away or useless.
+OUTAGE_S: Final = 60.0 if FULL else 5.0
+READ_ONLY_S: Final = 30.0 if FULL else 5.0
+#: Generations a test needs a handful of.
+SOME: Final = 200 if FULL else 40
+#: Commits whose answer is lost (case 13).
+LOST_COMMITS: Final = 100 if FULL else 15
+#: Seconds between looks at first, and later: what many in flight cost this machine.
+FIRST_LOOKS_S: Final = 0.5
+LATER_LOOKS_S: Final = 15.0 if FULL else 1.0
+#: Factor of every wait's patience.
+PATIENCE: Final = 20 if FULL else 1
