@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import providers_file
-from vidpoll import providers
-from vidpoll.accounts import load_accounts
+from tests.providers.subject import adapter, sent
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
+    Absent,
     Ambiguous,
     Failed,
     FailureClass,
@@ -16,6 +15,7 @@ from vidpoll.providers.base import (
     Provider,
     Ready,
     Submitted,
+    Unauthorized,
     Unreachable,
 )
 from vidpoll.providers.runware import _outcome, task_uuid_of
@@ -24,7 +24,7 @@ from vidpoll.simulator import Simulator, World
 
 @pytest.fixture
 def runware(simulator: Simulator, tmp_path: Path) -> Provider:
-    return providers.build(load_accounts(providers_file.write(tmp_path, simulator.url)))["runware"]
+    return adapter("runware", tmp_path, simulator.url)
 
 
 @pytest.fixture
@@ -61,6 +61,34 @@ def test_parameters_that_are_vidpolls_are_refused(runware: Provider, request_: G
     wrong = request_.model_copy(update={"params": {"taskUUID": "x", "duration": 8}})
 
     assert runware.problems(wrong) == ["params.taskUUID: is set by vidpoll"]
+
+
+def test_a_lost_submit_that_was_taken_is_found_under_our_id(
+    runware: Provider, request_: GenerationRequest, world: World
+):
+    world.faults.submit_cut_after = 1
+    runware.submit(request_, request_.id, replay=False)
+
+    assert runware.look_up(sent(request_), None) == Submitted(task_uuid_of(request_.id))
+
+
+def test_a_lost_submit_that_was_not_taken_is_absent(runware: Provider, request_: GenerationRequest, world: World):
+    world.faults.submit_cut_before = 1
+    runware.submit(request_, request_.id, replay=False)
+
+    assert runware.look_up(sent(request_), None) == Absent()
+    assert (world.report()["submit_calls"], world.report()["status_calls"]) == (1, 1)
+
+
+def test_a_look_up_without_an_answer_says_nothing_of_the_submit(
+    runware: Provider, request_: GenerationRequest, world: World
+):
+    world.faults.lookup_500 = 1
+    unreachable = runware.look_up(sent(request_), None)
+    world.faults.status_unauthorized = 1
+
+    assert unreachable == Unreachable("HTTP 500: Internal server error.", FailureClass.SERVER_ERROR)
+    assert isinstance(runware.look_up(sent(request_), None), Unauthorized)
 
 
 TWO = Operation("t", {"numberResults": 2})

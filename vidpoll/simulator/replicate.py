@@ -1,6 +1,5 @@
 """Replicate as its documents describe it: predictions that are made, got, listed and cancelled one at a time."""
 
-import base64
 import hashlib
 import json
 import re
@@ -120,8 +119,8 @@ def _list(world: World, key: str, call: Call) -> Reply:
 
 
 def _cursor(job: Job) -> str:
-    """Where the page after this job begins."""
-    return base64.b64encode(f"r={job.name}".encode()).decode()
+    """Where the page after this job begins; opaque, so it holds what a URL must quote."""
+    return f"r={job.name}&o=+"
 
 
 def _prediction(world: World, seen: Seen) -> dict[str, Any]:

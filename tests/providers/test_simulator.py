@@ -1,0 +1,202 @@
+"""The judge itself: what the adapters' tests rely on, and what a test without sockets may do with it."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.providers.subject import Subject
+from tests.waiting import until
+from vidpoll.providers.base import NotFound, Pending, Ready
+from vidpoll.simulator import Call, Durations, Faults, Reply, Simulator, World, answer, trouble
+
+
+class Clock:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timeless(clock: Clock) -> World:
+    """Vendors whose jobs take 100 virtual seconds."""
+    return World(Durations(median_s=100, sigma=0, fixed_s=0), seed=7, clock=clock)
+
+
+def ask(world: World, method: str, path: str, body: object = None) -> Reply:
+    headers = {"authorization": "Bearer k", "x-goog-api-key": "k"}
+    return answer(world, Call(method, path, headers, json.dumps(body).encode()))
+
+
+def runware(world: World) -> Callable[[], Any]:
+    task = {"taskType": "videoInference", "taskUUID": "t", "model": "m", "positivePrompt": "p"}
+    ask(world, "POST", "/runware/v1", [{**task, "deliveryMethod": "async"}])
+    look = [{"taskType": "getResponse", "taskUUID": "t"}]
+    return lambda: ask(world, "POST", "/runware/v1", look).body["data"][0]["status"]
+
+
+def gemini(world: World) -> Callable[[], Any]:
+    path = "/gemini/v1beta/models/m:predictLongRunning"
+    name = ask(world, "POST", path, {"instances": [{"prompt": "p"}]}).body["name"]
+    return lambda: ask(world, "GET", f"/gemini/v1beta/{name}").body.get("done", False)
+
+
+def replicate(world: World) -> Callable[[], Any]:
+    id = ask(world, "POST", "/replicate/v1/models/o/m/predictions", {"input": {"prompt": "p"}}).body["id"]
+    return lambda: ask(world, "GET", f"/replicate/v1/predictions/{id}").body["status"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "before", "after"),
+    [(runware, "processing", "success"), (gemini, False, True), (replicate, "processing", "succeeded")],
+)
+def test_a_world_goes_by_its_own_clock_and_needs_no_sockets(
+    timeless: World, clock: Clock, vendor: Callable[[World], Callable[[], Any]], before: object, after: object
+):
+    look = vendor(timeless)
+
+    clock.now += 99
+    assert look() == before
+    clock.now += 1
+    assert look() == after
+
+
+def test_rate_limits_go_by_the_clock_too(timeless: World, clock: Clock):
+    timeless.limits["status"] = 2
+
+    def status() -> int:
+        return ask(timeless, "GET", "/replicate/v1/predictions").status
+
+    assert [status(), status(), status()] == [200, 200, 429]
+    clock.now += 0.9
+    assert status() == 429
+    clock.now += 1.1
+    assert status() == 200
+
+
+def test_a_slow_answer_says_how_slow_and_the_job_is_taken_at_once(timeless: World):
+    timeless.faults.submit_delay_s = 90
+
+    reply = ask(timeless, "POST", "/replicate/v1/models/o/m/predictions", {"input": {"prompt": "p"}})
+
+    assert (reply.delay_s, timeless.report()["charged"]) == (90, 1)
+
+
+def test_the_same_request_twice_is_a_duplicate_charge(timeless: World):
+    for prompt in ("p", "p", "q"):
+        ask(timeless, "POST", "/replicate/v1/models/o/m/predictions", {"input": {"prompt": prompt}})
+
+    assert (timeless.report()["charged"], timeless.report()["duplicate_charges"]) == (3, 1)
+    assert len({job["reference"] for job in timeless.jobs()}) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"no_such": 1}, "no fault 'no_such'"),
+        ({"submit_500": -1}, "number from 0 up"),
+        ({"submit_500": True}, "number from 0 up"),
+        ({"submit_500": "1"}, "number from 0 up"),
+        ({"submit_500": float("nan")}, "number from 0 up"),
+        ({"not_found_first": 1.5}, "whole number"),
+        ({"not_found_first": float("inf")}, "number from 0 up"),
+    ],
+)
+def test_a_wrong_fault_is_refused(changes: dict, told: str):
+    with pytest.raises(ValueError, match=told):
+        Faults().change(changes)
+
+
+def test_faults_are_changed_by_name():
+    faults = Faults()
+    faults.change({"submit_500": 1, "not_found_first": 3.0, "retry_after": 7})
+
+    assert (faults.submit_500, faults.not_found_first, faults.retry_after) == (1.0, 3, "7")
+
+
+def test_a_lost_job_is_charged_and_never_known(subject: Subject):
+    subject.world.faults.job_lost = 1
+    operation = subject.submitted()
+    subject.world.faults.job_lost = 0
+
+    assert isinstance(subject.check(operation), NotFound | Pending)
+    assert isinstance(subject.check(operation), NotFound | Pending)
+    assert subject.world.report()["charged"] == 1
+    assert [job["lost"] for job in subject.world.jobs()] == [True]
+
+
+def test_a_job_is_unknown_to_its_first_looks_only(subject: Subject):
+    subject.world.faults.not_found_first = 2
+    one, other = subject.submitted(), subject.submitted(prompt="other")
+
+    seen = [subject.check(one) for _ in range(3)]
+
+    assert [isinstance(outcome, Ready) for outcome in seen] == [False, False, True]
+    assert isinstance(subject.check(other), NotFound | Pending)
+
+
+@pytest.mark.parametrize("fault", ["status_backwards", "status_no_url"])
+def test_a_job_that_is_done_can_look_as_if_it_were_not(subject: Subject, fault: str):
+    operation = subject.submitted()
+    assert isinstance(subject.check(operation), Ready)
+    setattr(subject.world.faults, fault, 1)
+
+    assert isinstance(subject.check(operation), Pending)
+
+
+def test_a_huge_answer_stops_when_the_client_hangs_up(simulator: Simulator, monkeypatch: pytest.MonkeyPatch):
+    stopped = []
+
+    def endless(length: int) -> Iterator[bytes]:
+        try:
+            while True:
+                yield bytes(100_000)
+        finally:
+            stopped.append(length)
+
+    monkeypatch.setattr(trouble, "_json_of", endless)
+    simulator.world.faults.status_huge = 1
+    with _looking(simulator) as client:
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+
+    until(lambda: stopped, within_s=10)
+
+
+@pytest.mark.parametrize("fault", ["status_drip", "status_drip_headers", "submit_delay_s"])
+def test_a_slow_answer_ends_when_the_simulator_stops(world: World, fault: str):
+    setattr(world.faults, fault, 100)
+    with Simulator(world) as simulator:
+        client = _looking(simulator) if fault.startswith("status") else _submitting(simulator)
+        until(lambda: world.report()["status_calls"] + world.report()["submit_calls"])
+
+    client.settimeout(10)
+    with client:
+        until(lambda: not client.recv(1000), within_s=10)
+
+
+def _looking(simulator: Simulator) -> socket.socket:
+    return _call(simulator, "GET", "/predictions", "")
+
+
+def _submitting(simulator: Simulator) -> socket.socket:
+    return _call(simulator, "POST", "/models/o/m/predictions", '{"input": {"prompt": "p"}}')
+
+
+def _call(simulator: Simulator, method: str, path: str, body: str) -> socket.socket:
+    url = urlsplit(simulator.url)
+    client = socket.create_connection((url.hostname, url.port))
+    head = f"{method} /replicate/v1{path} HTTP/1.1\r\nAuthorization: Bearer k\r\nContent-Length: {len(body)}\r\n\r\n"
+    client.sendall((head + body).encode())
+    return client
