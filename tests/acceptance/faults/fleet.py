@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -231,6 +232,16 @@ class Fleet:
         return set()
 
     # -- waiting -------------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        return self.sql("SELECT now()")[0]["now"]
+
+    def touched(self, ids: Ids, since: datetime, within_s: float) -> None:
+        """Wait until each was looked at, or moved, after ``since``."""
+        query = "SELECT count(*) AS n FROM generations WHERE id = ANY(%s::uuid[]) AND updated_at > %s"
+        wanted = [str(id) for id in ids]
+        until(lambda: self.sql(query, wanted, since)[0]["n"] == len(wanted), within_s=within_s, what="all to be seen")
 
     def finished(self, ids: Ids, within_s: float = 40) -> list[dict[str, Any]]:
         """The rows, once all are final."""

@@ -30,8 +30,8 @@ _OPTIONS: Final = {
 class Limits:
     """What every account of the file has; ``None`` leaves an option out."""
 
-    status_rate: float = 200
-    status_burst: int = 50
+    status_rate: float = 40
+    status_burst: int = 10
     submit_rate: float = 200
     submit_burst: int = 50
     submit_timeout_s: float = 3
@@ -41,7 +41,7 @@ class Limits:
     not_found_grace_s: float | None = None
     retention_s: float | None = None
     schedule: str = (
-        f"{{ tiers = [[10, {scale.FIRST_LOOKS_S}], [1000, {scale.LATER_LOOKS_S}]], "
+        f"{{ tiers = [[{scale.FIRST_LOOKS}, {scale.FIRST_LOOKS_S}], [1000, {scale.LATER_LOOKS_S}]], "
         f"then_s = {scale.LATER_LOOKS_S}, jitter = 0 }}"
     )
 

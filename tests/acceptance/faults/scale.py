@@ -19,6 +19,8 @@ def told(name: str) -> str:
 FULL: Final = told("VIDPOLL_FAULTS") == "full"
 #: Generations in flight when a worker dies (case 9), and when it is asked to end (case 23).
 IN_FLIGHT: Final = 10_000 if FULL else 300
+#: How long a job takes when so many are to be in flight at once, seconds.
+LONG_JOB_S: Final = 420.0 if FULL else 12.0
 #: Generations open when Redis loses everything (case 10).
 OPEN: Final = 5_000 if FULL else 200
 #: Seconds for which Redis or Postgres is away or useless.
@@ -28,7 +30,8 @@ READ_ONLY_S: Final = 30.0 if FULL else 5.0
 SOME: Final = 200 if FULL else 40
 #: Commits whose answer is lost (case 13).
 LOST_COMMITS: Final = 100 if FULL else 15
-#: Seconds between looks at first, and later: what many in flight cost this machine.
+#: Seconds between so many looks at first, and between later ones: what many in flight cost this machine.
+FIRST_LOOKS: Final = 2 if FULL else 10
 FIRST_LOOKS_S: Final = 0.5
 LATER_LOOKS_S: Final = 15.0 if FULL else 1.0
 #: Factor of every wait's patience.

@@ -4,6 +4,7 @@
 
     skew=300        this process' clock is so many seconds ahead (time.time, datetime.now; not the monotonic one)
     die_on=WORD     the process aborts when an adapter is asked to submit or check something that holds WORD
+    die_on_check=WORD  only when it is asked to check
 """
 
 import datetime
@@ -41,8 +42,8 @@ def _skew(seconds: float) -> None:
 class _DieOn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Wraps the adapters once ``vidpoll.providers`` is imported."""
 
-    def __init__(self, word: str) -> None:
-        self._word = word
+    def __init__(self, word: str, *verbs: str) -> None:
+        self._word, self._verbs = word, verbs
 
     def find_spec(self, name, path, target=None):
         if name != "vidpoll.providers":
@@ -62,7 +63,7 @@ class _DieOn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def deadly(accounts):
             adapters = build(accounts)
             for adapter in adapters.values():
-                for verb in ("submit", "check"):
+                for verb in self._verbs:
                     setattr(adapter, verb, self._guarded(getattr(adapter, verb)))
             return adapters
 
@@ -82,6 +83,8 @@ for _said in filter(None, os.environ.get("VIDPOLL_TEST_INSIDE", "").split(",")):
     if _name == "skew":
         _skew(float(_value))
     elif _name == "die_on":
-        sys.meta_path.insert(0, _DieOn(_value))
+        sys.meta_path.insert(0, _DieOn(_value, "submit", "check"))
+    elif _name == "die_on_check":
+        sys.meta_path.insert(0, _DieOn(_value, "check"))
     else:
         raise SystemExit(f"VIDPOLL_TEST_INSIDE: no {_name!r}")

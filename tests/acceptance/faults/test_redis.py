@@ -1,0 +1,75 @@
+"""Redis forgets, dies, hangs: the rows are the truth, and workers come back by themselves (cases 10, 11)."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.faults import scale
+from tests.acceptance.faults.fleet import SWEEP_S, Fleet
+from tests.acceptance.faults.report import Case
+from tests.waiting import until
+
+Begin = Callable[[int, str], Case]
+
+
+@pytest.mark.parametrize("how", ["FLUSHALL", "SIGKILL and back empty"])
+def test_a_redis_that_forgot_everything_is_rebuilt_from_the_rows(fleet: Fleet, case: Begin, how: str):
+    told = case(10, f"Redis: {how}, with {scale.OPEN} open")
+    fleet.simulate("durations", median_s=30 + scale.OPEN / 50)
+    alone = scale.OPEN // 10
+    ids = [*fleet.submit(alone, "vertex"), *fleet.submit(scale.OPEN - alone, "runware")]
+    fleet.in_flight(len(ids))
+    charged = fleet.report()["charged"]
+
+    if how == "FLUSHALL":
+        fleet.redis().flushall()
+    else:
+        fleet.kill_redis(empty=True)
+        fleet.start_redis()
+
+    began = time.monotonic()
+    wanted = {str(id) for id in ids}
+    patience = SWEEP_S + 5 + 10 * scale.FULL
+    until(lambda: wanted <= (fleet.due("runware") | fleet.due("vertex")).keys(), within_s=patience)
+    told.recovered_s = time.monotonic() - began
+    fleet.looked(within_s=15)
+    told.settle(fleet, ids)
+    assert (told.charges, told.lost, told.doubled) == (charged, 0, 0)
+    assert fleet.status_counts(ids) == {"processing": len(ids)}
+    assert max(fleet.busiest_second("runware"), fleet.busiest_second("vertex")) <= fleet.budget
+
+
+@pytest.mark.parametrize("how", ["refused", "black hole", "reset storm"])
+def test_workers_whose_redis_was_away_go_on_by_themselves(fleet: Fleet, case: Begin, how: str):
+    told = case(11, f"Redis {how} for {scale.OUTAGE_S:g} s")
+    fleet.simulate("durations", median_s=scale.OUTAGE_S + 20)
+    ids = [*fleet.submit(scale.SOME, "runware"), *fleet.submit(10, "vertex")]
+    fleet.in_flight(len(ids))
+    worker = fleet.pid("worker1")
+
+    away(fleet, how)
+
+    told.recovered_s = fleet.looked(within_s=15)
+    later = fleet.submit(4, "vertex")
+    fleet.simulate("durations", median_s=0.2)
+    rows = fleet.finished(ids + later, within_s=60)
+    told.settle(fleet, ids + later)
+    assert fleet.pid("worker1") == worker, "the worker needed no restart"
+    assert {"worker1", "beat1"} <= fleet.running()
+    assert {row["status"] for row in rows} == {"completed"}
+    assert (told.charges, told.lost, told.doubled) == (len(ids + later), 0, 0)
+
+
+def away(fleet: Fleet, how: str) -> None:
+    """Take Redis away for a while."""
+    over_at = time.monotonic() + scale.OUTAGE_S
+    if how == "refused":
+        fleet.redis_proxy.refuse()
+    elif how == "black hole":
+        fleet.redis_proxy.black_hole()
+    while (left := over_at - time.monotonic()) > 0:
+        if how == "reset storm":
+            fleet.redis_proxy.cut()
+        time.sleep(min(left, 0.1))
+    fleet.redis_proxy.pass_through()
