@@ -1,14 +1,17 @@
 """The dispatcher as a part of the worker: starts and stops with it."""
 
 import threading
-from typing import Any
+import time
+from contextlib import suppress
+from typing import Any, Final
 
 from celery import bootsteps
+from celery.signals import task_postrun
 from kombu.exceptions import ChannelError, OperationalError
 
 from tasks.wiring import services
 from vidpoll.dispatcher import Dispatcher
-from vidpoll.errors import BrokerUnavailable
+from vidpoll.errors import BrokerUnavailable, Unavailable
 
 
 class CeleryQueues:
@@ -48,8 +51,9 @@ class DispatcherStep(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Start dispatching."""
-        queues = CeleryQueues(worker.app)
-        self._dispatcher = Dispatcher(services(), queues, queue_limit=2 * worker.app.conf.worker_concurrency)
+        queues, limit = CeleryQueues(worker.app), 2 * worker.app.conf.worker_concurrency
+        self._name = str(worker.hostname)
+        self._dispatcher = Dispatcher(services(), queues, queue_limit=limit, heartbeat=self._beat)
         self._thread = threading.Thread(target=self._dispatcher.run, name="vidpoll-dispatcher", daemon=True)
         self._thread.start()
 
@@ -58,3 +62,30 @@ class DispatcherStep(bootsteps.StartStopStep):
         if self._dispatcher and self._thread:
             self._dispatcher.stop()
             self._thread.join(timeout=5)
+            with suppress(Unavailable):
+                services().heartbeats.stopped(self._name)
+
+    def _beat(self) -> None:
+        services().heartbeats.beat(self._name, finished=PROGRESS.finished, idle_s=PROGRESS.idle_s)
+
+
+class Progress:
+    """What this worker got done."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self._last = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a task was finished, or since the start."""
+        return time.monotonic() - self._last
+
+    def one_more(self, **_: object) -> None:
+        """A task was finished."""
+        self.finished += 1
+        self._last = time.monotonic()
+
+
+PROGRESS: Final = Progress()
+task_postrun.connect(PROGRESS.one_more, weak=False)

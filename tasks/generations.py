@@ -22,12 +22,18 @@ FROM_OUTSIDE: dict[str, Any] = {
     "retry_backoff_max": 30,
 }
 
+#: How often, and after how many seconds each time, a message is left to a newer worker.
+NEWER_RETRIES = 60
+NEWER_RETRY_S = 10
+
 
 @app.task(name=messages.GENERATE, **FROM_OUTSIDE)
 def generate(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
     """Accept a request. Wrong ones are kept as dead letters, for an operator to see."""
     try:
         lifecycle().accept(messages.read_generate(args, kwargs, self.request.id))
+    except messages.NewerMessage as error:
+        _leave_to_a_newer_worker(self, {"args": args, "kwargs": kwargs}, error)
     except (InvalidRequest, IdempotencyConflict) as error:
         _refuse(self, {"args": args, "kwargs": kwargs}, error)
 
@@ -51,15 +57,25 @@ def refresh(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
 
 
 @app.task(name=messages.SUBMIT)
-def submit(account: str, ids: list[str], call_at_us: int) -> None:
+def submit(account: str, ids: list[str], call_at_us: int, v: int = 1, **_: object) -> None:
     """Make the paid call for ids that the submit lane handed out; acked early, since their lease brings them back."""
-    lifecycle().submit(account, [UUID(id) for id in ids], call_at_us)
+    if messages.readable(v):
+        lifecycle().submit(account, [UUID(id) for id in ids], call_at_us)
 
 
 @app.task(name=messages.CHECK_STATUS)
-def check_status(account: str, ids: list[str], call_at_us: int) -> None:
+def check_status(account: str, ids: list[str], call_at_us: int, v: int = 1, **_: object) -> None:
     """Look at ids that the status lane handed out; acked early, since their lease brings them back."""
-    lifecycle().check(account, [UUID(id) for id in ids], call_at_us)
+    if messages.readable(v):
+        lifecycle().check(account, [UUID(id) for id in ids], call_at_us)
+
+
+def _leave_to_a_newer_worker(task: "Task[..., None]", payload: Mapping[str, Any], error: messages.NewerMessage) -> None:
+    """While versions are rolled out, a newer worker may take the message next; after ten minutes nobody will."""
+    if task.request.retries >= NEWER_RETRIES:
+        _refuse(task, payload, error)
+    else:
+        raise task.retry(countdown=NEWER_RETRY_S, max_retries=None)
 
 
 def _refuse(task: "Task[..., None]", payload: Mapping[str, Any], error: VidpollError) -> None:

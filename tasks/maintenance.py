@@ -6,6 +6,6 @@ from vidpoll import messages, restore
 
 
 @app.task(name=messages.RESTORE_STUCK)
-def restore_stuck() -> dict[str, int]:
+def restore_stuck(**_: object) -> dict[str, int]:
     """Put back into the lanes what the rows say belongs there."""
     return restore.restore_stuck(services(), lifecycle())

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from vidpoll import messages
 from vidpoll.errors import Unavailable
+from vidpoll.heartbeats import EVERY_S
 from vidpoll.lanes import Lane, both_lanes
 from vidpoll.services import Services
 
@@ -63,13 +64,17 @@ class Dispatcher:
 
     Args:
         queue_limit: tasks a queue may hold; twice the worker's threads keeps every thread busy and little waiting.
+        heartbeat: called every few seconds while dispatching goes on.
     """
 
-    def __init__(self, services: Services, queues: Queues, *, queue_limit: int) -> None:
+    def __init__(
+        self, services: Services, queues: Queues, *, queue_limit: int, heartbeat: Callable[[], None] = lambda: None
+    ) -> None:
         self._services = services
         self._queues = queues
         self._monotonic = services.clock.monotonic
         self._stopped = threading.Event()
+        self._heartbeat, self._beat_at = heartbeat, 0.0
         self._lanes = [lane for account in services.accounts.accounts for lane in both_lanes(account)]
         self._look_at = dict.fromkeys(self._lanes, 0.0)
         self._pressure = {
@@ -97,6 +102,9 @@ class Dispatcher:
     def tick(self) -> float:
         """Look once at every lane whose time has come; seconds until the next one's."""
         now = self._monotonic()
+        if self._beat_at <= now:
+            self._heartbeat()
+            self._beat_at = now + EVERY_S
         for lane in self._lanes:
             if self._look_at[lane] <= now:
                 self._look_at[lane] = now + self._dispatch(lane)

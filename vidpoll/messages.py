@@ -9,6 +9,10 @@ from uuid import UUID, uuid4, uuid5
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 
+#: The newest payload this code understands. A message says ``v`` when a reader of an older version would do the wrong
+#: thing with it; fields that may be ignored are simply added, and readers ignore what they do not know.
+VERSION: Final = 1
+
 #: From outside: accept a request. Keyword arguments are the fields of :class:`GenerationRequest`.
 GENERATE: Final = "vidpoll.generate"
 #: From outside: ``id``.
@@ -42,6 +46,17 @@ QUEUE_OF: Final[Mapping[str, str]] = {
 }
 
 _TASK_IDS: Final = UUID("6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55")
+
+
+class NewerMessage(InvalidRequest):
+    """The message needs a newer worker; where versions are rolled out, one will come."""
+
+    code = "newer_message"
+
+
+def readable(version: object) -> bool:
+    """Whether this worker may act on a message of this ``v``; a message without one is of version 1."""
+    return isinstance(version, int) and not isinstance(version, bool) and 1 <= version <= VERSION
 
 
 def generate_message(request: GenerationRequest) -> dict[str, Any]:
@@ -80,12 +95,18 @@ def read_generate(args: Sequence[object], kwargs: Mapping[str, Any], task_id: st
 
     Raises:
         InvalidRequest: naming every problem.
+        NewerMessage: it was written for a newer version.
     """
     if args:
         raise InvalidRequest([f"arguments: {GENERATE} takes keyword arguments only, got {len(args)} positional"])
-    if "owner" not in kwargs:
+    version, fields = kwargs.get("v", 1), {name: value for name, value in kwargs.items() if name != "v"}
+    if isinstance(version, int) and version > VERSION:
+        raise NewerMessage([f"v: this worker reads messages up to version {VERSION}, this one is of version {version}"])
+    if not readable(version):
+        raise InvalidRequest([f"v: must be a whole number from 1 up, not {version!r}"])
+    if "owner" not in fields:
         raise InvalidRequest(["owner: field required"])
-    request = GenerationRequest.checked(kwargs)
+    request = GenerationRequest.checked(fields)
     return request if request.id else request.model_copy(update={"id": _from_task_id(task_id)})
 
 

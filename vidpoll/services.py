@@ -8,6 +8,7 @@ from vidpoll import providers
 from vidpoll.accounts import Accounts, jitter_reserve
 from vidpoll.clock import Clock
 from vidpoll.errors import NotConfigured
+from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
 from vidpoll.settings import Settings
@@ -23,6 +24,7 @@ class Services:
     providers: dict[str, Provider]
     accounts: Accounts
     lease_s: float
+    heartbeats: Heartbeats
     clock: Clock = field(default_factory=Clock)
 
     def limits(self, lane: Lane) -> Limits:
@@ -41,9 +43,11 @@ def build(settings: Settings) -> Services:
     Raises:
         NotConfigured: a URL or the providers file is missing or wrong.
     """
+    client = _redis(settings)
     return Services(
         store=build_store(settings),
-        lanes=build_lanes(settings),
+        lanes=Lanes(client),
+        heartbeats=Heartbeats(client),
         providers=providers.build(settings.accounts),
         accounts=settings.accounts,
         lease_s=settings.lease_s,
@@ -57,9 +61,12 @@ def build_store(settings: Settings) -> Store:
 
 def build_lanes(settings: Settings) -> Lanes:
     """The lanes alone."""
+    return Lanes(_redis(settings))
+
+
+def _redis(settings: Settings) -> "redis.Redis":
     url = settings.need("redis_url")
     try:
-        client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, health_check_interval=30)
+        return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, health_check_interval=30)
     except ValueError as error:
         raise NotConfigured(f"the Redis URL cannot be used: {error}") from None
-    return Lanes(client)

@@ -8,6 +8,7 @@ from vidpoll import messages
 from vidpoll.accounts import Account, Accounts, ModelPolicy
 from vidpoll.dispatcher import SIDE_BY_SIDE, Dispatcher
 from vidpoll.errors import BrokerUnavailable
+from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lane, Lanes
 from vidpoll.providers import build
 from vidpoll.services import Services
@@ -50,8 +51,9 @@ def services() -> Services:
         "single": account("single", "veo", {"dialect": "gemini"}),
         "batch": account("batch", "runware", {"check_batch": "20"}),
     })  # fmt: skip
-    lanes = Lanes(fakeredis.FakeRedis(server=fakeredis.FakeServer()))
-    return Services(Store(connect("postgresql://nobody@127.0.0.1:1/none")), lanes, build(accounts), accounts, 30)
+    client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    nowhere = Store(connect("postgresql://nobody@127.0.0.1:1/none"))
+    return Services(nowhere, Lanes(client), build(accounts), accounts, 30, Heartbeats(client))
 
 
 def _fill(services: Services, lane: Lane, count: int) -> list[str]:
@@ -131,3 +133,13 @@ def test_what_could_not_be_published_is_due_again_after_its_lease(services: Serv
         Dispatcher(services, queues, queue_limit=10).tick()
 
     assert services.lanes.size(Lane("single", "submit")) == 3
+
+
+def test_dispatching_tells_every_few_seconds_that_it_goes_on(services: Services):
+    beats: list[int] = []
+    dispatcher = Dispatcher(services, Queues(), queue_limit=10, heartbeat=lambda: beats.append(1))
+
+    for _ in range(5):
+        dispatcher.tick()
+
+    assert len(beats) == 1

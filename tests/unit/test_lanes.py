@@ -295,3 +295,40 @@ def test_a_redis_that_does_not_answer_is_said_to_be_unavailable(call: Callable[[
 
     with pytest.raises(LanesUnavailable):
         call(nobody)
+
+
+def test_an_id_that_never_comes_back_is_handed_out_ever_more_rarely(lanes: Lanes, clock: Clock):
+    poison, healthy = _ids(2)
+    lanes.schedule(LANE, {poison: 0.0})
+    leases = []
+    for _ in range(8):
+        assert _claim(lanes) == [poison]
+        leases.append(lanes._redis.zscore(LANE.key("due"), poison.hex) / 1e6 - clock.now)
+        clock.now += leases[-1]
+
+    assert leases == sorted(leases)
+    assert leases[2] <= 40
+    assert leases[-1] > 400
+    assert lanes.view(LANE)["never_back"] == 1
+    lanes.schedule(LANE, {poison: 60.0, healthy: 0.0})
+    assert lanes.view(LANE)["never_back"] == 0, "it came back"
+
+
+def test_what_is_settled_leaves_nothing_behind(lanes: Lanes):
+    (id,) = _ids(1)
+    lanes.schedule(LANE, {id: 0.0})
+    _claim(lanes)
+    lanes.settle(LANE, [id])
+
+    assert [key for key in lanes._redis.scan_iter() if not key.endswith(b"bucket")] == []
+
+
+def test_a_redis_clock_that_steps_back_makes_nothing_wait_longer_than_it_must(lanes: Lanes, clock: Clock):
+    ids = _ids(20)
+    lanes.schedule(LANE, dict.fromkeys(ids, 0.0))
+    assert len(_claim(lanes, Limits(rate=10, burst=5))) == 5
+
+    clock.now -= 300
+    lanes.schedule(LANE, dict.fromkeys(ids, 0.0))
+
+    assert _claim(lanes, Limits(rate=10, burst=5)), "the bucket does not wait five minutes"

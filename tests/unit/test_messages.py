@@ -59,3 +59,18 @@ def test_every_task_has_a_queue_that_workers_read():
 
     assert set(messages.QUEUE_OF) == tasks
     assert set(messages.QUEUE_OF.values()) <= set(messages.QUEUES)
+
+
+def test_a_message_of_this_version_says_so_or_says_nothing():
+    assert messages.read_generate((), {**KWARGS, "v": 1}, "t") == messages.read_generate((), KWARGS, "t")
+
+
+def test_a_message_of_a_newer_version_is_left_to_a_newer_worker():
+    with pytest.raises(messages.NewerMessage, match="version 2"):
+        messages.read_generate((), {**KWARGS, "v": 2, "kind": "upscale"}, "t")
+
+
+@pytest.mark.parametrize("version", [0, -1, "1", None, True, 1.5])
+def test_a_version_that_is_none_is_refused(version: object):
+    with pytest.raises(InvalidRequest, match="v: must be"):
+        messages.read_generate((), {**KWARGS, "v": version}, "t")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from vidpoll.cli import demo, generations, operating, running
+from vidpoll.cli import demo, generations, operating, running, unknown
 from vidpoll.cli.output import complain
 from vidpoll.errors import VidpollError
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
+app.add_typer(unknown.app, name="unknown")
 
 app.command()(generations.submit)
 app.command()(generations.status)
@@ -24,6 +25,7 @@ app.command()(generations.watch)
 app.command()(generations.cancel)
 app.command()(generations.refresh)
 app.command()(operating.lanes)
+app.command()(operating.health)
 app.command("dead-letters")(operating.dead_letters)
 app.command()(running.up)
 app.command()(running.simulator)

@@ -25,6 +25,8 @@ PRIORITY_STEP_S: Final = 3600.0
 RECOVERY_S: Final = 60.0
 #: Shortest pause, seconds: calls refused together must find it running, or each of them would halve the rate.
 PAUSE_FLOOR_S: Final = 0.5
+#: Times an id was handed out and did not come back, from which on it is suspected of ending its workers.
+SUSPECT_CLAIMS: Final = 4
 #: Longest reason of a pause that is kept, in characters.
 REASON_LIMIT: Final = 300
 #: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
@@ -115,7 +117,9 @@ class Lanes:
         for chunk in _chunks(list(countdowns.items())):
             pairs = [part for id, seconds in chunk for part in (id.hex, max(0, round(seconds * 1e6)))]
             with _answering():
-                changed += int(self._schedule(keys=[lane.key("due")], args=[mode, head_start, *pairs]))
+                changed += int(
+                    self._schedule(keys=[lane.key("due"), lane.key("claims")], args=[mode, head_start, *pairs])
+                )
         return changed
 
     def claim(self, lane: Lane, limits: Limits, *, want: int, lease_s: float) -> Claim:
@@ -126,15 +130,18 @@ class Lanes:
         ]  # fmt: skip
         asked_at = self._monotonic()
         with _answering():
-            now, wait, *ids = self._claim(keys=[lane.key("due"), lane.key("bucket"), lane.key("in_flight")], args=args)
+            keys = [lane.key(part) for part in ("due", "bucket", "in_flight", "claims")]
+            now, wait, *ids = self._claim(keys=keys, args=args)
         self._clock.learn(int(now), asked_at)
         return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6)
 
     def settle(self, lane: Lane, ids: Sequence[UUID]) -> None:
         """Take ids out of the lane's due-set: nothing more is to be called for them."""
         if ids:
-            with _answering():
-                self._redis.zrem(lane.key("due"), *(id.hex for id in ids))
+            with _answering(), self._redis.pipeline(transaction=False) as pipe:
+                pipe.zrem(lane.key("due"), *(id.hex for id in ids))
+                pipe.hdel(lane.key("claims"), *(id.hex for id in ids))
+                pipe.execute()
 
     def hold(self, lane: Lane, seconds: Mapping[UUID, float]) -> None:
         """Hold the ids' places among the account's ``max_in_flight`` for so many seconds."""
@@ -164,18 +171,20 @@ class Lanes:
             return int(self._redis.zcard(lane.key("due")))
 
     def view(self, lane: Lane) -> dict[str, Any]:
-        """What an operator wants to see: ids waiting and due, places held, pause and current slow-down."""
+        """What an operator wants to see: ids that wait, are due, never come back; places held; pause and slow-down."""
         now = self.now_us()
         with _answering(), self._redis.pipeline(transaction=False) as pipe:
             pipe.zcard(lane.key("due"))
             pipe.zcount(lane.key("due"), "-inf", now)
             pipe.zcount(lane.key("in_flight"), now, "+inf")
             pipe.hgetall(lane.key("bucket"))
-            waiting, due, held, bucket = pipe.execute()
+            pipe.hvals(lane.key("claims"))
+            waiting, due, held, bucket, claims = pipe.execute()
         fields = {_text(name): _text(value) for name, value in bucket.items()}
         paused_s = max(0.0, round((float(fields.get("paused_until", 0)) - now) / 1e6, 1))
         return {
             "account": lane.account, "verb": lane.verb, "waiting": waiting, "due": due, "in_flight": held,
+            "never_back": sum(int(times) >= SUSPECT_CLAIMS for times in claims),
             "paused_s": paused_s, "reason": fields.get("reason") if paused_s else None,
             "slow_rate": float(fields["slow_rate"]) if "slow_rate" in fields else None,
         }  # fmt: skip

@@ -1,4 +1,4 @@
--- claim(due, bucket, in_flight; rate, burst, want, batch, lease, max_in_flight, recovery) -> {now, wait, id...}
+-- claim(due, bucket, in_flight, claims; rate, burst, want, batch, lease, max_in_flight, recovery) -> {now, wait, id...}
 --
 -- Hands out due ids together with the tokens to call for them. A token is one call; a call carries up to `batch` ids.
 --
@@ -9,6 +9,7 @@
 --                                  slow_rate     the rate it grows back from, calls/s
 --                                  reason        why it was paused, for operators
 -- KEYS[3]  <lane>:in_flight  zset: id -> until when its place is held, µs (used only where max_in_flight > 0)
+-- KEYS[4]  <lane>:claims     hash: id -> how often it was handed out since it was last scheduled
 -- ARGV[1]  rate           calls per second
 -- ARGV[2]  burst          calls at once after a rest; in any t seconds at most rate·t + burst are granted
 -- ARGV[3]  want           most ids to hand out
@@ -16,6 +17,9 @@
 -- ARGV[5]  lease          µs after which a handed out id is due again, should its worker die
 -- ARGV[6]  max_in_flight  most generations of the account at the provider; 0: no limit
 -- ARGV[7]  recovery       seconds in which a slowed rate grows by the whole rate
+--
+-- The lease of an id that never comes back doubles from its fourth time on, up to an hour: what ends every worker that
+-- takes it must not end them all day.
 --
 -- now   this Redis' clock, µs
 -- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken
@@ -52,9 +56,10 @@ local ids = {}
 if limit > 0 then ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit) end
 if #ids > 0 then
   local leased, held = {}, {}
-  local until_us = string.format('%.0f', now + lease)
   for _, id in ipairs(ids) do
-    leased[#leased + 1] = until_us
+    local claims = redis.call('HINCRBY', KEYS[4], id, 1)
+    local longer = math.min(lease * 2 ^ math.max(0, math.min(claims, 40) - 3), math.max(lease, 3600000000))
+    leased[#leased + 1] = string.format('%.0f', now + longer)
     leased[#leased + 1] = id
   end
   redis.call('ZADD', KEYS[1], unpack(leased))

@@ -94,6 +94,20 @@ class Stuck(EngineBound):
         """Generations of the account that are unknown, and that nobody is looking up."""
         return self._pages(and_(_ROW.status == Status.UNKNOWN, _ROW.account == account, _ROW.next_check_at.is_(None)))
 
+    def late_looks(self, by_s: float) -> tuple[int, float]:
+        """How many looks are later than ``by_s`` seconds, and by how many seconds the oldest is."""
+        query = select(func.count(), func.coalesce(-func.min(_until(_ROW.next_check_at)), 0.0))
+        late = _ROW.next_check_at < func.now() - _seconds(by_s)
+        with answering(self._engine) as connection:
+            count, oldest_s = connection.execute(query.where(_ROW.status == Status.PROCESSING, late)).one()
+            return int(count), float(oldest_s)
+
+    def undecided(self) -> int:
+        """How many unknown generations wait for a person."""
+        query = select(func.count()).where(_ROW.status == Status.UNKNOWN, _ROW.next_check_at.is_(None))
+        with answering(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def _pages(self, where: ColumnElement[bool]) -> Iterator[list[Waiting]]:
         last: UUID | None = None
         while True:

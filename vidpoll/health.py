@@ -1,0 +1,140 @@
+"""Is vidpoll getting on with its work? Judged by progress, not by whether processes exist."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from kombu.connection import Connection
+from kombu.exceptions import ChannelError, OperationalError
+
+from vidpoll import messages
+from vidpoll.errors import BrokerUnavailable, Unavailable
+from vidpoll.heartbeats import Heartbeat
+from vidpoll.lanes import both_lanes
+from vidpoll.services import Services
+
+#: Seconds without a word after which a worker counts as gone or hung.
+SILENT_S: Final = 30.0
+#: Seconds for which a worker may finish nothing although messages wait.
+STUCK_S: Final = 60.0
+#: Seconds by which looks may be late before it is a failure that nobody makes them.
+LATE_S: Final = 60.0
+
+State = Literal["ok", "warning", "failing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        state: ``failing`` when restarting or repairing something of ours is due; ``warning`` when a person should look.
+    """
+
+    name: str
+    state: State
+    words: str
+
+
+def look(services: Services, broker_url: str, *, worker: str | None = None) -> list[Finding]:
+    """Everything, or whether the ``worker`` of this name gets on; never raises for a server that does not answer."""
+    if worker is not None:
+        return [*_answered("workers", lambda: _one_worker(services, broker_url, worker))]
+    return [
+        *_answered("postgres", lambda: [Finding("postgres", "ok", f"{sum(services.store.counts().values())} rows")]),
+        *_answered("workers", lambda: _workers(services, broker_url)),
+        *_answered("looks", lambda: _looks(services)),
+        *_answered("lanes", lambda: _lanes(services)),
+        *_answered("unknown", lambda: _unknown(services)),
+    ]
+
+
+def queue_lengths(broker_url: str) -> dict[str, int]:
+    """How many messages wait in each of our queues.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer.
+    """
+    options = {"socket_timeout": 5}
+    with Connection(broker_url, connect_timeout=5, transport_options=options) as connection:  # type: ignore[no-untyped-call]
+        try:
+            return {name: _length(connection, name) for name in messages.QUEUES}
+        except (OperationalError, *connection.connection_errors) as error:
+            raise BrokerUnavailable(f"broker: {error}") from error
+
+
+def _length(connection: Any, name: str) -> int:
+    try:
+        return int(connection.default_channel.queue_declare(name, passive=True).message_count)
+    except ChannelError:
+        return 0  # Redis keeps no empty lists: what is not there is empty.
+
+
+def _answered(name: str, finds: Callable[[], list[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from finds()
+    except Unavailable as error:
+        yield Finding(name, "failing", str(error))
+
+
+def _workers(services: Services, broker_url: str) -> list[Finding]:
+    workers, waiting = services.heartbeats.all(), queue_lengths(broker_url)
+    found = [_worker(one, waiting) for one in workers]
+    if any(one.state == "ok" for one in found):
+        # One that is gone is the others' work done; its row is told, and forgotten after a while.
+        return [one if one.state == "ok" else Finding(one.name, "warning", one.words) for one in found]
+    return found or [Finding("workers", "failing", "no worker is there; start one: celery -A tasks worker …")]
+
+
+def _one_worker(services: Services, broker_url: str, name: str) -> list[Finding]:
+    waiting = queue_lengths(broker_url)
+    found = [_worker(one, waiting) for one in services.heartbeats.all() if one.name == name]
+    return found or [Finding(f"worker {name}", "failing", "was not heard of")]
+
+
+def _worker(one: Heartbeat, waiting: Mapping[str, int]) -> Finding:
+    name, queued = f"worker {one.name}", sum(waiting.values())
+    if one.said_s > SILENT_S:
+        return Finding(name, "failing", f"silent for {one.said_s:.0f} s")
+    if queued and one.idle_s > STUCK_S:
+        return Finding(name, "failing", f"finished nothing for {one.idle_s:.0f} s though {queued} messages wait")
+    return Finding(name, "ok", f"{one.finished} tasks done, the last {one.idle_s:.0f} s ago; {queued} messages wait")
+
+
+def _looks(services: Services) -> list[Finding]:
+    """Late looks are the lanes' affair while a rate limit or a pause explains them; else nobody makes them."""
+    late, oldest_s = services.store.late_looks(services.lease_s)
+    if not late or oldest_s < LATE_S:
+        return [Finding("looks", "ok", f"{late} late" if late else "none is late")]
+    words = f"{late} are late, the oldest by {oldest_s:.0f} s"
+    if any(one.idle_s < STUCK_S for one in services.heartbeats.all()):
+        return [Finding("looks", "warning", f"{words}; the workers are at it: is a rate too low, or a lane paused?")]
+    return [Finding("looks", "failing", f"{words}, and no worker has done anything for {STUCK_S:.0f} s")]
+
+
+def _lanes(services: Services) -> list[Finding]:
+    views = [services.lanes.view(lane) for account in services.accounts.accounts for lane in both_lanes(account)]
+    found = [
+        Finding(
+            f"lane {view['account']}:{view['verb']}", "warning", f"paused for {view['paused_s']} s: {view['reason']}"
+        )
+        for view in views
+        if view["paused_s"] and view["reason"]
+    ]
+    found += [
+        Finding(
+            f"lane {view['account']}:{view['verb']}",
+            "warning",
+            f"{view['never_back']} were handed out again and again and never came back: do they end their worker?",
+        )
+        for view in views
+        if view["never_back"]
+    ]
+    return found or [Finding("lanes", "ok", f"{sum(view['waiting'] for view in views)} wait, none is paused")]
+
+
+def _unknown(services: Services) -> list[Finding]:
+    undecided = services.store.undecided()
+    if undecided:
+        return [Finding("unknown", "warning", f"{undecided} wait for a person: vidpoll unknown list")]
+    return [Finding("unknown", "ok", "nothing waits for a person")]

@@ -1,0 +1,81 @@
+"""What workers tell of themselves, so that somebody else can see whether they get on with their work."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+
+from vidpoll.errors import LanesUnavailable
+
+#: Seconds between two heartbeats of a worker.
+EVERY_S: Final = 5.0
+#: Seconds after which a worker that said nothing is no longer listed.
+FORGET_S: Final = 600.0
+_KEY: Final = "vidpoll:workers"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A worker's last words.
+
+    Attributes:
+        name: Celery's name of the worker.
+        said_s: seconds since it said so; its dispatcher turns when this is small.
+        finished: tasks it has finished since it started.
+        idle_s: seconds since it finished one, or started.
+    """
+
+    name: str
+    said_s: float
+    finished: int
+    idle_s: float
+
+
+class Heartbeats:
+    """Heartbeats of all workers on one Redis. Raises LanesUnavailable when it does not answer."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+
+    def beat(self, name: str, *, finished: int, idle_s: float) -> None:
+        """Tell that a worker is there, and what it got done."""
+        with _answering():
+            said = json.dumps({"at": self._now(), "finished": finished, "idle_s": round(idle_s, 1)})
+            self._redis.hset(_KEY, name, said)
+
+    def stopped(self, name: str) -> None:
+        """The worker ends in good order."""
+        with _answering():
+            self._redis.hdel(_KEY, name)
+
+    def all(self) -> list[Heartbeat]:
+        """The workers heard of within FORGET_S, by name; others are forgotten."""
+        with _answering():
+            now = self._now()
+            found = [_heartbeat(name, said, now) for name, said in self._redis.hgetall(_KEY).items()]
+            gone = [one.name for one in found if one.said_s > FORGET_S]
+            if gone:
+                self._redis.hdel(_KEY, *gone)
+        return sorted((one for one in found if one.name not in gone), key=lambda one: one.name)
+
+    def _now(self) -> float:
+        seconds, micros = self._redis.time()
+        return float(seconds) + micros / 1e6
+
+
+def _heartbeat(name: Any, said: Any, now: float) -> Heartbeat:
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    found = json.loads(said)
+    said_s = max(0.0, now - found["at"])
+    return Heartbeat(text, said_s, found["finished"], found["idle_s"] + said_s)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise LanesUnavailable(f"Redis (lanes): {error}") from error
