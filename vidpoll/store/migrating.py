@@ -21,8 +21,8 @@ _LOCK: Final = 0x76_69_64_70_6F_6C_6C
 LOCK_TIMEOUT_S: Final = 10
 
 
-def upgrade(engine: Engine) -> str:
-    """Run every migration the database has not had; the revision it has then.
+def upgrade(engine: Engine, to: str = "head") -> str:
+    """Run every migration up to ``to`` that the database has not had; the revision it has then.
 
     Safe to run again, from several processes at once (an advisory lock lets one go first), and while workers of this
     version or the one before are at work: a migration that cannot have its lock within ten seconds fails, rather than
@@ -39,7 +39,7 @@ def upgrade(engine: Engine) -> str:
         cast(PatientConnection, connection.connection.driver_connection).patience_s = None
         connection.execution_options(isolation_level="READ COMMITTED")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
         revision = MigrationContext.configure(connection).get_current_revision() or ""
         connection.rollback()
         connection.invalidate()  # its timeouts are not those of the pool
