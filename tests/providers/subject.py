@@ -1,5 +1,6 @@
 """One account's adapter and the simulator behind it, as the tests hold them."""
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from vidpoll import providers
 from vidpoll.accounts import load_accounts
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import CheckOutcome, Operation, Provider, Sent, Submitted
+from vidpoll.providers.http import Answer
 from vidpoll.simulator import World
 
 MODELS = {
@@ -56,3 +58,8 @@ def sent(request: GenerationRequest, *, around: datetime | None = None) -> Sent:
     """A submit of unknown outcome, within a minute of that moment."""
     moment = around or datetime.now(UTC)
     return Sent(request, request.id, moment - timedelta(minutes=1), moment + timedelta(minutes=1))
+
+
+def said(status: int, body: object, headers: dict[str, str] | None = None) -> Answer:
+    """A vendor's answer in JSON."""
+    return Answer(status, headers or {}, json.dumps(body).encode())

@@ -1,15 +1,10 @@
-"""What is Replicate's own: its words, its cancel, and finding a submit of unknown outcome in its list."""
+"""What is Replicate's own: its words, and its cancel."""
 
-import json
-import uuid
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.providers.subject import Subject, adapter, sent
-from vidpoll.generation import GenerationRequest
+from tests.providers.subject import Subject, adapter, said
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -17,7 +12,6 @@ from vidpoll.providers.base import (
     CannotCancel,
     Failed,
     FailureClass,
-    Listed,
     NotFound,
     Operation,
     Pending,
@@ -29,22 +23,13 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.providers.http import RETRY_AFTER_CAP_S, Answer
-from vidpoll.providers.replicate import _cancelled, _listed, _outcome, _submitted
-from vidpoll.simulator import Simulator, World, replicate
+from vidpoll.providers.replicate import _cancelled, _outcome, _submitted
+from vidpoll.simulator import Simulator, World
 
-NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 DATE = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}
 THROTTLED = {"detail": "Request was throttled. Your rate limit resets in ~30s."}
 NOT_YET = Pending(stage="done at the provider, the video is not there yet")
 GONE = Failed("output_gone", "Replicate made the video and has removed it, as it does an hour after the end")
-ASKED = GenerationRequest(
-    provider="replicate", model="google/veo-3", prompt="a lion", params={"duration": 8}, id=uuid.uuid4()
-)
-SENT = sent(ASKED, around=NOW)
-
-
-def said(status: int, body: object, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, headers or {}, json.dumps(body).encode())
 
 
 @pytest.fixture
@@ -154,13 +139,13 @@ def test_every_answer_to_a_cancel_is_understood(answer: Answer, outcome: object)
 
 
 def test_what_cannot_be_sent_is_told_before(subject: Subject):
-    wrong = ASKED.model_copy(update={"model": "../veo", "params": {"prompt": "x", "duration": 8}})
+    wrong = subject.request(model="../veo", params={"prompt": "x", "duration": 8})
 
     assert subject.provider.problems(wrong) == [
         "model: '../veo' is not of the form owner/name",
         "params.prompt: is set by vidpoll",
     ]
-    assert subject.provider.problems(ASKED) == []
+    assert subject.provider.problems(subject.request(params={"duration": 8})) == []
 
 
 def test_a_running_prediction_tells_its_progress(world: World, subject: Subject):
@@ -224,125 +209,3 @@ def test_a_cancel_the_vendor_does_not_follow_leaves_the_prediction_running(
 
 def test_an_unknown_prediction_cannot_be_cancelled(subject: Subject):
     assert isinstance(subject.provider.cancel(Operation("nobody's")), CannotCancel)
-
-
-# -- finding a submit of unknown outcome -------------------------------------------------------------------------------
-
-
-def listed(*changes: dict[str, Any], following: object = None) -> Answer:
-    like_it = {"id": "p1", "model": ASKED.model, "input": {"duration": 8, "prompt": "a lion"}, "created_at": NOW}
-    return said(200, {"next": following, "results": [json_ready({**like_it, **one}) for one in changes]})
-
-
-def json_ready(prediction: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, datetime) else value for name, value in prediction.items()}
-
-
-@pytest.mark.parametrize(
-    ("prediction", "fits"),
-    [
-        ({}, True),
-        ({"status": "canceled"}, True),
-        ({"model": "google/veo-3-fast"}, False),
-        ({"input": {"duration": 8, "prompt": "a lioness"}}, False),
-        ({"input": {"duration": 6, "prompt": "a lion"}}, False),
-        ({"input": {"duration": 8, "prompt": "a lion", "seed": 7}}, False),
-        ({"input": {"prompt": "a lion"}}, False),
-        ({"input": None}, False),
-        ({"created_at": SENT.after}, True),
-        ({"created_at": SENT.before}, True),
-        ({"created_at": SENT.before + timedelta(microseconds=1)}, False),
-        ({"created_at": SENT.after - timedelta(microseconds=1)}, False),
-        ({"created_at": "2026-11-21T12:00:00.123456Z"}, True),
-        ({"created_at": "some day"}, True),
-        ({"created_at": None}, True),
-        ({"id": None}, False),
-    ],
-)
-def test_a_prediction_fits_by_model_input_and_time(prediction: dict, fits: bool):
-    assert _listed(listed(prediction), SENT) == Listed(("p1",) if fits else ())
-
-
-def test_all_that_fit_are_told():
-    assert _listed(listed({}, {"id": "p2"}, {"id": "p3", "model": "x/y"}), SENT) == Listed(("p1", "p2"))
-
-
-@pytest.mark.parametrize(
-    ("following", "cursor"),
-    [
-        ("https://api.replicate.com/v1/predictions?cursor=cD0y%3D", "cD0y="),
-        ("https://thief.example/v1/predictions?cursor=cD0y", "cD0y"),
-        ("//[thief/predictions?cursor=cD0y", None),
-        ("https://api.replicate.com/v1/predictions", None),
-        (7, None),
-        (None, None),
-    ],
-)
-def test_of_the_next_page_only_the_cursor_is_taken(following: object, cursor: str | None):
-    assert _listed(listed({}, following=following), SENT).cursor == cursor
-
-
-def test_the_list_ends_where_it_is_older_than_the_submit():
-    following = "https://api.replicate.com/v1/predictions?cursor=x"
-    before_it = {"id": "old", "created_at": SENT.after - timedelta(seconds=1)}
-
-    assert _listed(listed({}, before_it, following=following), SENT) == Listed(("p1",))
-
-
-@pytest.mark.parametrize(
-    ("answer", "outcome"),
-    [
-        (said(401, {"detail": "who?"}), Unauthorized("who?")),
-        (said(429, THROTTLED), RateLimited(30.0)),
-        (said(500, {}), Unreachable("HTTP 500: HTTP 500 without a word", FailureClass.SERVER_ERROR)),
-        (said(404, {"detail": "no"}), Unreachable("HTTP 404: no", FailureClass.SERVER_ERROR)),
-        (
-            said(200, {"results": None}),
-            Unreachable("HTTP 200 with JSON that is cut short or of another shape", FailureClass.UNREADABLE),
-        ),
-    ],
-)
-def test_an_answer_without_a_list_says_nothing_of_the_submit(answer: Answer, outcome: object):
-    assert _listed(answer, SENT) == outcome
-
-
-def test_a_lost_submit_is_found_among_others(world: World, subject: Subject):
-    world.faults.submit_cut_after = 1
-    request = subject.request(params={"duration": 8, "image": None, "seed": 7})
-    assert isinstance(subject.provider.submit(request, request.id, replay=False), Ambiguous)
-    world.faults.submit_cut_after = 0
-    subject.submitted(prompt="another lion")
-
-    found = subject.provider.look_up(sent(request), None)
-
-    [lost] = [job["name"] for job in world.jobs() if job["request"]["prompt"] == request.prompt]
-    assert found == Listed((lost,))
-    assert subject.provider.look_up(sent(subject.request(prompt="never sent")), None) == Listed(())
-
-
-def test_the_list_is_read_page_by_page_as_far_back_as_the_submit(world: World, subject: Subject):
-    began = datetime.now(UTC)
-    names = [_taken(world, began + timedelta(seconds=second)) for second in range(5 * replicate.PAGE)]
-    looked_for = sent(subject.request(), around=began + timedelta(seconds=350))
-
-    pages, cursor = [], None
-    while not pages or cursor:
-        page = subject.provider.look_up(looked_for, cursor)
-        assert isinstance(page, Listed)
-        cursor = page.cursor
-        pages.append(page.fitting)
-
-    assert [len(page) for page in pages] == [11, 100, 10]
-    assert [name for page in pages for name in page] == names[410:289:-1]
-
-
-def test_a_look_up_of_another_account_finds_nothing(world: World, subject: Subject):
-    _taken(world, datetime.now(UTC), key="key-of-others")
-
-    assert subject.provider.look_up(sent(subject.request()), None) == Listed(())
-
-
-def _taken(world: World, moment: datetime, key: str = "key-replicate") -> str:
-    world.clock = moment.timestamp
-    asked = {"prompt": "a lion"}
-    return world.accept(key, "google/veo-3-fast", samples=1, reference="r", name=lambda id: id.hex, request=asked).name
