@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 T      ?= tests vidpoll
+MINUTES ?= 20
 
 .DEFAULT_GOAL := help
 
@@ -33,6 +34,14 @@ up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
 .PHONY: test
 test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
 	@$(BIN)/pytest $(T) -m 'not benchmark'
+
+.PHONY: test-faults
+test-faults: $(READY) ## the fault suite in its full form, with a table of what it cost (about half an hour)
+	@VIDPOLL_FAULTS=full $(BIN)/pytest tests/acceptance/faults tests/simulation -q
+
+.PHONY: soak
+soak: $(READY) ## everything at once, with faults at random (make soak MINUTES=20 SEED=7)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--json $(REPORT))
 
 .PHONY: bench
 bench: $(READY) ## measure: use of the rate cap, executions per call (minutes)

@@ -1,8 +1,10 @@
 """Real servers for the tests, started once; a database of its own for every test that wants one."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +22,30 @@ from vidpoll.simulator import Durations, Simulator, World
 from vidpoll.store import Store, connect
 from vidpoll.store.migrating import upgrade
 
-for name in [name for name in os.environ if name.startswith("VIDPOLL_")]:
+#: What tells the tests themselves how much to do.
+OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM")
+for name in [name for name in os.environ if name.startswith("VIDPOLL_") and not name.startswith(OURS)]:
     del os.environ[name]
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    child, url = redis_server(_server_folder(tmp_path_factory))
-    yield url
-    child.stop()
+def redis_url() -> Iterator[str]:
+    with _server_folder() as folder:
+        child, url = redis_server(folder)
+        yield url
+        child.stop()
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A Postgres whose database `vidpoll` has the tables; tests copy it."""
-    child, url = postgres_server(_server_folder(tmp_path_factory))
-    engine = connect(url)
-    upgrade(engine)
-    engine.dispose()
-    yield url
-    child.stop()
+    with _server_folder() as folder:
+        child, url = postgres_server(folder)
+        engine = connect(url)
+        upgrade(engine)
+        engine.dispose()
+        yield url
+        child.stop()
 
 
 @pytest.fixture
@@ -111,7 +117,11 @@ def make_request() -> Callable[..., GenerationRequest]:
     return make
 
 
-def _server_folder(factory: pytest.TempPathFactory) -> Path:
-    folder = factory.mktemp("server")
-    (folder / "logs").mkdir()
-    return folder
+@contextmanager
+def _server_folder() -> Iterator[Path]:
+    """Outside of pytest's own folder: a second pytest of the same user would shut the servers' user out of that."""
+    with tempfile.TemporaryDirectory(prefix="vidpoll-tests-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "logs").mkdir()
+        yield folder

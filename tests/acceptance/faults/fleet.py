@@ -125,6 +125,11 @@ class Fleet:
         """Broker and database, directly: for a client of the test's own."""
         return self._redis_url, self._database_url
 
+    @property
+    def client(self) -> Client:
+        """A client that reaches the servers directly."""
+        return self._client
+
     # -- what a test asks of vidpoll -----------------------------------------------------------------------------------
 
     def submit(self, count: int, account: str = "runware", **fields: Any) -> list[uuid.UUID]:
@@ -171,9 +176,13 @@ class Fleet:
         """Set the simulator's ``faults`` or ``durations``, or ``reset`` it."""
         self._simulated("POST", what, changes)
 
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job the simulator took."""
+        return list(self._simulated("GET", "jobs"))
+
     def charges(self, ids: Ids) -> Counter[str]:
         """How often each was paid for; of the accounts ``runware`` and ``vertex``, whose jobs carry our id."""
-        found = Counter(str(job["reference"]) for job in self._simulated("GET", "jobs"))
+        found = Counter(str(job["reference"]) for job in self.jobs())
         marks = {str(id): (str(id), task_uuid_of(uuid.UUID(str(id)))) for id in ids}
         return Counter({id: sum(found[mark] for mark in both) for id, both in marks.items()})
 
@@ -436,6 +445,8 @@ class Fleet:
             self._start_celery(name, "", {})
         if missing:
             self._listening()
+            for name in missing:
+                assert name in self.running(), self._children[name].last_words(20)
 
     def _start_celery(self, name: str, inside: str, environ: dict[str, str]) -> None:
         """The commands are those of `vidpoll up`."""
@@ -455,13 +466,8 @@ class Fleet:
         """Wait until every worker that runs waits for messages."""
 
         def listening() -> bool:
-            workers = [name for name in self._children if name.startswith("worker")]
-            for name in workers:
-                child = self._children[name]
-                assert child.exit_code is None or name not in self._standing, child.last_words(20)
-            alive = [name for name in workers if name in self.running()]
-            clients = self.redis().client_list()
-            return sum(client["cmd"] == "brpop" for client in clients) >= len(alive)
+            alive = [name for name in self.running() if name.startswith("worker")]
+            return sum(client["cmd"] == "brpop" for client in self.redis().client_list()) >= len(alive)
 
         until(listening, within_s=60, what="the workers to listen")
 
