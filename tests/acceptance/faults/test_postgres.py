@@ -24,7 +24,7 @@ def test_without_postgres_nothing_new_is_paid_for_and_nothing_paid_for_is_forgot
 ):
     seconds = scale.READ_ONLY_S if how == "read-only" else scale.OUTAGE_S
     told = case(12, f"Postgres {how} for {seconds:g} s, with looks, waiting requests and paid calls under way")
-    fleet.simulate("durations", median_s=seconds + 15)
+    fleet.simulate("durations", median_s=seconds + 4)
     watched = [*fleet.submit(20, "runware"), *fleet.submit(5, "vertex")]
     fleet.in_flight(len(watched))
     fleet.provider_proxy.hold_answers()
@@ -40,8 +40,9 @@ def test_without_postgres_nothing_new_is_paid_for_and_nothing_paid_for_is_forgot
     sent = [uuid.uuid4() for _ in range(CAUGHT)]
     for id, request in zip(sent, fleet.requests(CAUGHT, "vertex"), strict=True):
         fleet.send(messages.GENERATE, **messages.generate_message(request.model_copy(update={"id": id})))
-    with pytest.raises(StoreUnavailable):
-        fleet.submit(1)
+    for _ in range(2):  # the first may merely find a connection that was cut
+        with pytest.raises(StoreUnavailable):
+            fleet.submit(1)
     time.sleep(max(0.0, began + seconds - time.monotonic()))
     assert fleet.report()["submit_calls"] == len(watched + called), "no submit without an intent"
     if how == "crashed":

@@ -13,7 +13,7 @@ from tests.waiting import until
 Begin = Callable[[int, str], Case]
 
 
-@pytest.mark.parametrize("how", ["FLUSHALL", "SIGKILL and back empty"])
+@pytest.mark.parametrize("how", ["FLUSHALL", pytest.param("SIGKILL and back empty", marks=scale.only_full)])
 def test_a_redis_that_forgot_everything_is_rebuilt_from_the_rows(fleet: Fleet, case: Begin, how: str):
     told = case(10, f"Redis: {how}, with {scale.OPEN} open")
     fleet.simulate("durations", median_s=30 + scale.OPEN / 50)
@@ -43,7 +43,7 @@ def test_a_redis_that_forgot_everything_is_rebuilt_from_the_rows(fleet: Fleet, c
 @pytest.mark.parametrize("how", ["refused", "black hole", "reset storm"])
 def test_workers_whose_redis_was_away_go_on_by_themselves(fleet: Fleet, case: Begin, how: str):
     told = case(11, f"Redis {how} for {scale.OUTAGE_S:g} s")
-    fleet.simulate("durations", median_s=scale.OUTAGE_S + 20)
+    fleet.simulate("durations", median_s=scale.OUTAGE_S + 2)
     ids = [*fleet.submit(scale.SOME, "runware"), *fleet.submit(10, "vertex")]
     fleet.in_flight(len(ids))
     worker = fleet.pid("worker1")

@@ -72,7 +72,15 @@ def test_a_worker_killed_between_the_providers_yes_and_the_commit_pays_once(flee
     assert (told.charges, told.lost, told.doubled) == (2 * CAUGHT, 0, 0)
 
 
-@pytest.mark.parametrize("how", ["read timeout", "reset in mid-body", "reset before the answer", "500 without an id"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "read timeout",
+        "reset in mid-body",
+        pytest.param("reset before the answer", marks=scale.only_full),
+        "500 without an id",
+    ],
+)
 def test_a_submit_whose_answer_never_came_is_paid_once(fleet: Fleet, case: Begin, how: str):
     told = case(5 if how.startswith("500") else 3, f"the provider takes the job, then: {how}")
     if how == "read timeout":

@@ -12,6 +12,8 @@ from tests.acceptance.faults.report import Case
 from tests.waiting import until
 
 Begin = Callable[[int, str], Case]
+#: Workers one generation may kill before it is set aside.
+MOST_DEATHS = 4
 #: Of those in flight, the share that needs a call each; of the others twenty fit into one.
 ALONE = 0.05 if scale.FULL else 0.2
 
@@ -78,25 +80,28 @@ def test_a_worker_told_to_end_ends_by_itself_and_another_goes_on(fleet: Fleet, c
     assert (told.charges, told.lost, told.doubled) == (len(ids), 0, 0)
 
 
-def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Fleet, case: Begin):
-    told = case(24, "a generation whose every look kills the worker, among others in its batch")
+@pytest.mark.parametrize("verb", ["check", pytest.param("submit", marks=scale.only_full)])
+@pytest.mark.xfail(
+    reason="nothing counts the deaths: it kills one worker after the other, and its batch starves with it"
+)
+def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Fleet, case: Begin, verb: str):
+    told = case(24, f"a generation whose every {verb} kills the worker, among others of its account")
     fleet.kill("worker1")
-    fleet.start_worker("worker2", inside="die_on_check=poison")
+    fleet.start_worker("worker2", inside=f"die_on_{verb}=poison")
     fleet.simulate("durations", median_s=1)
-    poison, good = fleet.submit(1, "runware", params={"note": "poison"}), fleet.submit(10, "runware")
-    deaths, began = 0, time.monotonic()
+    (poison,), good = fleet.submit(1, "runware", params={"note": "poison"}), fleet.submit(10, "runware")
+    deaths = 0
 
-    while fleet.status_counts(good)["completed"] < len(good) and time.monotonic() - began < 40:
+    def ended_under_deaths() -> bool:
+        nonlocal deaths
         if "worker2" not in fleet.running():
             deaths += 1
-            fleet.start_worker("worker2", inside="die_on_check=poison")
-        time.sleep(0.2)
+            told.note(deaths=deaths, others_completed=fleet.status_counts(good)["completed"])
+            assert deaths <= MOST_DEATHS
+            fleet.start_worker("worker2", inside=f"die_on_{verb}=poison")
+        return fleet.status_counts(good)["completed"] == len(good) and not fleet.due("runware")
 
-    told.settle(fleet, good)
-    told.note(deaths=deaths, good_completed=fleet.status_counts(good)["completed"])
-    assert fleet.status_counts(good) == {"completed": len(good)}
-    until(lambda: (fleet.row(poison[0]) or {})["status"] in ("failed", "unknown"), within_s=30)
-    assert "worker2" in fleet.running()
-
-
-pytestmark = pytest.mark.timeout(300)
+    until(ended_under_deaths, within_s=90)
+    told.settle(fleet, [poison, *good])
+    assert (fleet.row(poison) or {})["status"] in ("failed", "unknown")
+    assert (told.lost, told.doubled) == (0, 0)

@@ -3,11 +3,13 @@
 ``VIDPOLL_TEST_INSIDE`` holds words, comma-separated::
 
     skew=300        this process' clock is so many seconds ahead (time.time, datetime.now; not the monotonic one)
-    die_on=WORD     the process aborts when an adapter is asked to submit or check something that holds WORD
-    die_on_check=WORD  only when it is asked to check
+    die_on_submit=WORD, die_on_check=WORD
+                    the process aborts when an adapter is asked to submit, or to check, something that holds WORD
 """
 
+import ctypes
 import datetime
+import gc
 import importlib.abc
 import importlib.util
 import os
@@ -16,34 +18,20 @@ import time
 
 
 def _skew(seconds: float) -> None:
-    true_time, true_datetime = time.time, datetime.datetime
-
-    class AnyDatetime(type):
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, true_datetime)
-
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return issubclass(subclass, true_datetime)
-
-    class Datetime(true_datetime, metaclass=AnyDatetime):
-        @classmethod
-        def now(cls, tz=None):
-            return true_datetime.fromtimestamp(time.time(), tz)
-
-        @classmethod
-        def utcnow(cls):
-            return true_datetime.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
-
+    """A subclass of datetime would not be pickled by beat, nor made by psycopg: so the class itself is changed."""
+    true_time, methods = time.time, gc.get_referents(datetime.datetime.__dict__)[0]
     time.time = lambda: true_time() + seconds
     time.time_ns = lambda: int(time.time() * 1e9)
-    datetime.datetime = Datetime
+    methods["now"] = classmethod(lambda cls, tz=None: cls.fromtimestamp(time.time(), tz))
+    methods["utcnow"] = classmethod(lambda cls: cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None))
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime.datetime))
 
 
 class _DieOn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Wraps the adapters once ``vidpoll.providers`` is imported."""
 
-    def __init__(self, word: str, *verbs: str) -> None:
-        self._word, self._verbs = word, verbs
+    def __init__(self, word: str, verb: str) -> None:
+        self._word, self._verb = word, verb
 
     def find_spec(self, name, path, target=None):
         if name != "vidpoll.providers":
@@ -63,8 +51,7 @@ class _DieOn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def deadly(accounts):
             adapters = build(accounts)
             for adapter in adapters.values():
-                for verb in self._verbs:
-                    setattr(adapter, verb, self._guarded(getattr(adapter, verb)))
+                setattr(adapter, self._verb, self._guarded(getattr(adapter, self._verb)))
             return adapters
 
         module.build = deadly
@@ -82,9 +69,7 @@ for _said in filter(None, os.environ.get("VIDPOLL_TEST_INSIDE", "").split(",")):
     _name, _, _value = _said.partition("=")
     if _name == "skew":
         _skew(float(_value))
-    elif _name == "die_on":
-        sys.meta_path.insert(0, _DieOn(_value, "submit", "check"))
-    elif _name == "die_on_check":
-        sys.meta_path.insert(0, _DieOn(_value, "check"))
+    elif _name in ("die_on_submit", "die_on_check"):
+        sys.meta_path.insert(0, _DieOn(_value, _name.removeprefix("die_on_")))
     else:
         raise SystemExit(f"VIDPOLL_TEST_INSIDE: no {_name!r}")
