@@ -214,6 +214,16 @@ class Fleet:
         found = client.zrange(Lane(account, verb).key("due"), 0, -1, withscores=True)
         return {str(uuid.UUID(id)): due / 1e6 - now for id, due in found}
 
+    def tracked(self, ids: Ids) -> bool:
+        """Whether each is final or waits in a lane."""
+        queued = self._queued()
+        return all(row["status"] in _FINAL or str(row["id"]) in queued for row in self.rows(ids))
+
+    def _queued(self) -> set[str]:
+        return {
+            id for account in providers.accounts() for verb in ("submit", "status") for id in self.due(account, verb)
+        }
+
     def lost(self, ids: Ids) -> set[str]:
         """Those that are neither final nor watched: no row, or a row that stands still outside its lane.
 
@@ -224,12 +234,7 @@ class Fleet:
 
         def nowhere() -> set[str]:
             rows = {str(row["id"]): row for row in self.rows(wanted)}
-            queued = {
-                id
-                for account in providers.accounts()
-                for verb in ("submit", "status")
-                for id in self.due(account, verb)
-            }
+            queued = self._queued()
             still = {id for id, row in rows.items() if before.setdefault(id, row["updated_at"]) == row["updated_at"]}
             resting = {id for id, row in rows.items() if row["status"] in _FINAL | {"unknown"}}
             return (wanted - rows.keys()) | (still - resting - queued)

@@ -46,8 +46,7 @@ def test_wrong_clocks_expire_nothing_early_and_double_nothing(
     fleet.redis().flushall()
 
     began = time.monotonic()
-    wanted = {str(id) for id in ids}
-    until(lambda: wanted <= (fleet.due("runware") | fleet.due("vertex")).keys(), within_s=SWEEP_S + 5)
+    until(lambda: fleet.tracked(ids), within_s=SWEEP_S + 5, what="a sweep")
     told.recovered_s = time.monotonic() - began
     rows = fleet.finished(ids)
     told.settle(fleet, ids)

@@ -29,9 +29,7 @@ def test_a_redis_that_forgot_everything_is_rebuilt_from_the_rows(fleet: Fleet, c
         fleet.start_redis()
 
     began = time.monotonic()
-    wanted = {str(id) for id in ids}
-    patience = SWEEP_S + 5 + 10 * scale.FULL
-    until(lambda: wanted <= (fleet.due("runware") | fleet.due("vertex")).keys(), within_s=patience)
+    until(lambda: fleet.tracked(ids), within_s=SWEEP_S + 5 + 10 * scale.FULL, what="a sweep")
     told.recovered_s = time.monotonic() - began
     fleet.looked(within_s=15)
     told.settle(fleet, ids)
