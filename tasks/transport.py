@@ -61,7 +61,7 @@ def _is_message(entry: bytes) -> bool:
     try:
         found = json.loads(entry)
         properties, delivery = found["properties"], found["properties"]["delivery_info"]
-        codecs.lookup(found["content-encoding"])
+        _ = found["content-encoding"] == "binary" or codecs.lookup(found["content-encoding"])
         strings = (properties["delivery_tag"], delivery["exchange"], delivery["routing_key"], found["body"])
         return (
             all(isinstance(value, str) for value in strings)

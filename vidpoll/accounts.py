@@ -85,6 +85,7 @@ class Account(BaseModel):
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
         options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
+        refused_pause_s: seconds the account rests after its key or balance was refused, before it is tried again.
         submit_timeout_s: seconds a paid call may take. Afterwards nobody knows whether it was taken, so be generous.
     """
 
@@ -101,6 +102,7 @@ class Account(BaseModel):
     submit_rate: Rate = 1.0
     submit_burst: PositiveInt = 2
     max_in_flight: PositiveInt | None = None
+    refused_pause_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 30.0
     submit_timeout_s: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
     options: dict[str, str] = Field(default_factory=dict)
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]

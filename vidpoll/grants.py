@@ -14,8 +14,6 @@ log = logging.getLogger("vidpoll.grants")
 
 #: A grant not used within so many seconds is given back, so that a provider never sees two seconds' worth at once.
 STALE_GRANT_S: Final = 1.0
-#: Seconds an account rests when it is refused, before it is tried again.
-REFUSED_ACCOUNT_PAUSE_S: Final = 30.0
 #: An operation that is refused while others of the account were answered so many seconds ago is refused alone.
 HEARD_S: Final = 5.0
 
@@ -27,6 +25,7 @@ class Grants:
         self._lanes = services.lanes
         self._store = services.store
         self._limits = services.limits
+        self._accounts = services.accounts
         self._clock = services.clock
         self._heard: dict[str, float] = {}
 
@@ -69,9 +68,10 @@ class Grants:
     def rest_account(self, account_name: str, reason: str) -> float:
         """A refused key or balance concerns every call of the account; its generations wait so many seconds."""
         log.error("account %s is refused, and rests: %s", account_name, reason)
+        seconds = self._accounts[account_name].refused_pause_s
         for lane in both_lanes(account_name):
-            self.pause(lane, REFUSED_ACCOUNT_PAUSE_S, f"the account is refused: {reason}")
-        return REFUSED_ACCOUNT_PAUSE_S
+            self.pause(lane, seconds, f"the account is refused: {reason}")
+        return seconds
 
     def _answered_just_now(self, account_name: str) -> bool:
         """Whether a refusal can concern one operation only: Google is known to answer 403 to single ones."""

@@ -62,10 +62,10 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; None when it is none (HTML of a gateway, an empty or cut body)."""
+        """The body as JSON; None when it is none (HTML of a gateway, an empty or cut body), or nested without end."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def object(self) -> dict[str, Any]:

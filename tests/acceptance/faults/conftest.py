@@ -1,5 +1,6 @@
 """The fleet the fault tests share, fleets of their own, and the table at the end."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the full form everything may take long; in the short one, what is marked ``full`` is left out."""
+    if not scale.FULL:
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
     for item in items:
         if scale.FULL and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(3600))
@@ -92,5 +96,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section(f"faults, {'full' if scale.FULL else 'short'} form")
     terminalreporter.write_line(report.table(cases))
-    if file := scale.told("VIDPOLL_FAULTS_REPORT"):
+    if file := os.environ.get("VIDPOLL_FAULTS_REPORT"):
         report.write(cases, Path(file))

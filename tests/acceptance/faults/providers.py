@@ -35,6 +35,7 @@ class Limits:
     submit_rate: float = 200
     submit_burst: int = 50
     submit_timeout_s: float = 3
+    refused_pause_s: float = 5
     max_in_flight: int | None = None
     timeout_s: float = 1800
     expected_s: float = 300
@@ -47,7 +48,7 @@ class Limits:
 
 
 _OF_ACCOUNT: Final = (
-    "status_rate", "status_burst", "submit_rate", "submit_burst", "submit_timeout_s", "max_in_flight",
+    "status_rate", "status_burst", "submit_rate", "submit_burst", "submit_timeout_s", "max_in_flight", "refused_pause_s",
 )  # fmt: skip
 _OF_MODEL: Final = ("timeout_s", "expected_s", "not_found_grace_s", "retention_s", "schedule")
 

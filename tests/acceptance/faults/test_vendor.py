@@ -57,11 +57,10 @@ def test_a_429_pauses_its_account_for_as_long_as_it_says_within_reason_and_no_ot
     assert least_s <= waits <= most_s
     told.note(paused_s=waits)
     assert paused_s(fleet, "replicate") < 0, "another account is not slowed"
-    for account in ("vertex", "runware"):
-        fleet.redis().delete(f"vidpoll:{{{account}:status}}:bucket")
-    rows = fleet.finished(ids)
+    if most_s <= 5:
+        fleet.finished(ids)
     told.settle(fleet, ids)
-    assert {row["status"] for row in rows} == {"completed"}
+    assert set(fleet.status_counts(ids)) == {"completed" if most_s <= 5 else "processing"}
 
 
 def test_a_revoked_key_makes_its_account_wait_and_fails_nothing(fleet: Fleet, case: Begin):
@@ -70,7 +69,7 @@ def test_a_revoked_key_makes_its_account_wait_and_fails_nothing(fleet: Fleet, ca
     fleet.simulate("faults", status_unauthorized=1)
     ids = [*fleet.submit(5, "runware"), *fleet.submit(5, "vertex")]
     for account in ("runware", "vertex"):
-        until(lambda account=account: paused_s(fleet, account) > 20, what="the account to rest")
+        until(lambda account=account: paused_s(fleet, account) > 3, what="the account to rest")
         assert "refused" in lane(fleet, account)["reason"]
     assert fleet.status_counts(ids) == {"processing": len(ids)}
     assert "is refused, and rests" in fleet.log("worker1")
@@ -83,6 +82,7 @@ def test_a_revoked_key_makes_its_account_wait_and_fails_nothing(fleet: Fleet, ca
     assert {row["status"] for row in rows} == {"completed"}
 
 
+@pytest.mark.full
 def test_an_operation_not_known_yet_is_waited_for_and_one_never_known_is_lost(hasty: Fleet, case: Begin):
     told = case(17, "404 for the first three looks; 404 for ever")
     hasty.simulate("faults", not_found_first=3)
@@ -101,11 +101,11 @@ def test_an_operation_not_known_yet_is_waited_for_and_one_never_known_is_lost(ha
     ("fault", "classes"),
     [
         ("status_unknown_word", {"unknown_status", "unreadable"}),
-        ("status_html_200", {"unreadable"}),
-        ("status_empty", {"unreadable"}),
+        pytest.param("status_html_200", {"unreadable"}, marks=pytest.mark.full),
+        pytest.param("status_empty", {"unreadable"}, marks=pytest.mark.full),
         ("status_huge", {"too_large"}),
-        ("status_bomb", {"too_large"}),
-        ("status_truncated", {"network", "unreadable"}),
+        pytest.param("status_bomb", {"too_large"}, marks=pytest.mark.full),
+        pytest.param("status_truncated", {"network", "unreadable"}, marks=pytest.mark.full),
     ],
 )
 def test_rubbish_is_classed_backed_off_from_and_survived(fleet: Fleet, case: Begin, fault: str, classes: set[str]):
@@ -124,6 +124,7 @@ def test_rubbish_is_classed_backed_off_from_and_survived(fleet: Fleet, case: Beg
     assert "worker1" in fleet.running()
 
 
+@pytest.mark.full
 def test_a_vendor_that_sends_a_byte_a_second_holds_up_nobody_and_the_deadline_applies(hasty: Fleet, case: Begin):
     told = case(18, "every look: a byte a second, past the deadline")
     hasty.simulate("durations", median_s=0.1)
