@@ -78,6 +78,10 @@ class Stack:
     def report(self) -> dict[str, Any]:
         return dict(self._simulator("GET", "report"))
 
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job the simulator took."""
+        return list(self._simulator("GET", "jobs"))
+
     def simulate(self, what: str, **changes: Any) -> None:
         """Set the simulator's ``faults`` or ``durations``, or ``reset`` it."""
         self._simulator("POST", what, changes)
