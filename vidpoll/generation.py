@@ -31,7 +31,7 @@ class Status(StrEnum):
     PROCESSING = "processing"
     """The provider has it. Left by a check."""
     UNKNOWN = "unknown"
-    """The call left us and no answer came. Left by reconciliation or by a person."""
+    """The call left us and no answer came. Left by a look-up at the provider, or by a person."""
     COMPLETED = "completed"
     """Final: there is a video."""
     FAILED = "failed"
@@ -100,7 +100,7 @@ class GenerationRequest(BaseModel):
     Use it with :class:`vidpoll.Client`, or as the checked form of a ``vidpoll.generate`` message.
 
     Attributes:
-        provider: the adapter's name, ``"veo"`` or ``"runware"``.
+        provider: the adapter's name: ``"veo"``, ``"runware"`` or ``"replicate"``.
         model: the provider's own model name, as listed under the account in the providers file.
         prompt: 1 to 20,000 characters.
         owner: who asks; scopes ``idempotency_key``, and later who may read.

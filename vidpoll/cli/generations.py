@@ -23,7 +23,7 @@ Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 def submit(
     prompt: Annotated[str | None, typer.Argument(help="What the video should show.")] = None,
-    provider: Annotated[str | None, typer.Option(help="veo or runware.")] = None,
+    provider: Annotated[str | None, typer.Option(help="veo, runware or replicate.")] = None,
     model: Annotated[str | None, typer.Option(help="The provider's model name.")] = None,
     owner: Annotated[str, typer.Option(help="Who asks.")] = "default",
     account: Annotated[str | None, typer.Option(help="The account that pays.")] = None,
