@@ -64,9 +64,17 @@ def _watched(services: Services, account: Account, rows: int) -> int:
     for page in services.store.being_watched(account.name, late_by_s=None if lost_some else services.lease_s):
         restored += services.lanes.schedule(lane, {one.id: one.countdown for one in page}, only_absent=True)
         if account.max_in_flight:
-            places = {one.id: one.remaining_s for one in page if one.status is Status.PROCESSING}
-            services.lanes.hold(Lane(account.name, "submit"), places)
+            _hold_places(services, account, page)
     return restored
+
+
+def _hold_places(services: Services, account: Account, page: Iterable[Waiting]) -> None:
+    """Hold the places of what the provider has. One that ended since we read of it gave its place back before us."""
+    lane = Lane(account.name, "submit")
+    places = {one.id: one.remaining_s for one in page if one.status is Status.PROCESSING}
+    services.lanes.hold(lane, places)
+    ended = [one.id for one in services.store.find(list(places)) if one.status.final] if places else []
+    services.lanes.release(lane, ended)
 
 
 def _stale_submits(services: Services, account: Account) -> int:
