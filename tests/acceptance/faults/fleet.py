@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -151,6 +151,19 @@ class Fleet:
         """Ask for a restore now, beside those of beat."""
         self.send(messages.RESTORE_STUCK)
 
+    def until_swept(self, condition: Callable[[], object], within_s: float = 30) -> None:
+        """Wait for what a restore does, with a sweep every second beside those of beat."""
+        swept = time.monotonic()
+
+        def met() -> object:
+            nonlocal swept
+            if time.monotonic() > swept + 1:
+                swept = time.monotonic()
+                self.sweep()
+            return condition()
+
+        until(met, within_s=within_s, what="a sweep to do it")
+
     # -- what a test sees ----------------------------------------------------------------------------------------------
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
@@ -179,6 +192,14 @@ class Fleet:
     def jobs(self) -> list[dict[str, Any]]:
         """Every job the simulator took."""
         return list(self._simulated("GET", "jobs"))
+
+    def keep_running(self) -> None:
+        """No job is told to be done, however long it runs, until :meth:`let_end`."""
+        self.simulate("faults", status_backwards=1)
+
+    def let_end(self) -> None:
+        """Jobs whose time is up are done at the next look."""
+        self.simulate("faults", status_backwards=0)
 
     def charges(self, ids: Ids) -> Counter[str]:
         """How often each was paid for; of the accounts ``runware`` and ``vertex``, whose jobs carry our id."""

@@ -88,7 +88,7 @@ def test_a_message_delivered_again_because_its_worker_hung_is_one_charge(fleet: 
     until(lambda: fleet.report()["charged"] >= 4)
 
     fleet.pause("worker1")
-    until(lambda: fleet.status_counts()["submitting"] == 0, what="the other worker to take over")
+    fleet.until_swept(lambda: fleet.status_counts()["submitting"] == 0)
     fleet.resume("worker1")
 
     rows = fleet.settled(ids)

@@ -24,7 +24,7 @@ def test_without_postgres_nothing_new_is_paid_for_and_nothing_paid_for_is_forgot
 ):
     seconds = scale.READ_ONLY_S if how == "read-only" else scale.OUTAGE_S
     told = case(12, f"Postgres {how} for {seconds:g} s, with looks, waiting requests and paid calls under way")
-    fleet.simulate("durations", median_s=seconds + 4)
+    fleet.keep_running()
     watched = [*fleet.submit(20, "runware"), *fleet.submit(5, "vertex")]
     fleet.in_flight(len(watched))
     fleet.provider_proxy.hold_answers()
@@ -51,6 +51,7 @@ def test_without_postgres_nothing_new_is_paid_for_and_nothing_paid_for_is_forgot
         fleet.read_only(False)
 
     told.recovered_s = fleet.looked(within_s=20)
+    fleet.let_end()
     until(lambda: len(fleet.rows(sent)) == len(sent), within_s=40, what="messages sent meanwhile")
     rows = fleet.settled([*watched, *called, *sent], within_s=60)
     told.settle(fleet, [*watched, *called, *sent])

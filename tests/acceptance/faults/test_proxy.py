@@ -215,9 +215,8 @@ def test_a_reset_in_the_middle_lets_half_of_the_answer_pass(proxy: Proxy, connec
 def test_a_server_that_is_away_costs_the_connection_and_may_move(proxy: Proxy, server: _Echo, connect):
     other = _Echo()
     server.stop()
-    client = connect()
     with pytest.raises(ConnectionResetError):
-        client.recv(1)
+        connect().recv(1)
 
     proxy.target = ("127.0.0.1", other.port)
 

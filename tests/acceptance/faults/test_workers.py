@@ -13,14 +13,14 @@ from tests.waiting import until
 
 Begin = Callable[[int, str], Case]
 #: Workers one generation may kill before it is set aside.
-MOST_DEATHS = 4
+MOST_DEATHS = 3
 #: Of those in flight, the share that needs a call each; of the others twenty fit into one.
 ALONE = 0.05 if scale.FULL else 0.2
 
 
 def many_in_flight(fleet: Fleet, told: Case) -> tuple[list[UUID], list[UUID]]:
     """As many as the scale says, at both providers; notes how fast they got there."""
-    fleet.simulate("durations", median_s=scale.LONG_JOB_S)
+    fleet.keep_running()
     began, alone = time.monotonic(), int(scale.IN_FLIGHT * ALONE)
     vertex, runware = fleet.submit(alone, "vertex"), fleet.submit(scale.IN_FLIGHT - alone, "runware")
     fleet.in_flight(scale.IN_FLIGHT)
@@ -48,6 +48,7 @@ def test_a_killed_worker_with_many_in_flight_loses_none_and_causes_no_stampede(f
     fleet.start_worker("worker1")
     fleet.touched(ids, killed_at, within_s=LEASE_S + 5 + round_s(fleet, len(vertex)))
     told.recovered_s = time.monotonic() - killed
+    fleet.let_end()
     rows = fleet.finished(ids, within_s=60)
     told.settle(fleet, ids)
     told.note(most_looks_in_a_second=max(fleet.busiest_second("runware"), fleet.busiest_second("vertex")))
@@ -61,7 +62,6 @@ def test_a_worker_told_to_end_ends_by_itself_and_another_goes_on(fleet: Fleet, c
     fleet.start_worker("worker2")
     runware, vertex = many_in_flight(fleet, told)
     fleet.simulate("faults", submit_delay_s=2)
-    fleet.simulate("durations", median_s=1)
     called = fleet.submit(8, "vertex")
     until(lambda: fleet.report()["charged"] >= len(runware + vertex) + 4)
 
@@ -72,6 +72,7 @@ def test_a_worker_told_to_end_ends_by_itself_and_another_goes_on(fleet: Fleet, c
     ended_at, ended = fleet.now(), time.monotonic()
     fleet.touched([*runware, *vertex], ended_at, within_s=LEASE_S + 5 + round_s(fleet, len(vertex)))
     told.recovered_s = time.monotonic() - ended
+    fleet.let_end()
     rows = fleet.finished(ids, within_s=60)
     told.settle(fleet, ids)
     assert code == 0
