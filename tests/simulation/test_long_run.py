@@ -1,0 +1,58 @@
+"""Thousands of steps of a whole vidpoll under faults at every await point, and what must be true all along.
+
+A failure prints its seed: ``pytest tests/simulation -k long_run --seed=…`` replays it, or ``SIMULATION_SEED=…``;
+``SIMULATION_STEPS=…`` makes the runs longer.
+"""
+
+import os
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.simulation.known import tell_known
+from tests.simulation.sim import Sim
+from tests.simulation.walk import walk
+
+STEPS = int(os.environ.get("SIMULATION_STEPS", "1250"))
+SEEDS = [1, 2, 3, 4, 5, 6, 7, random.SystemRandom().randrange(10**6)]
+
+
+def _seeds(given: int | None) -> list[int]:
+    wanted = given if given is not None else os.environ.get("SIMULATION_SEED")
+    return SEEDS if wanted is None else [int(wanted)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        seeds = _seeds(metafunc.config.getoption("--seed", None))
+        metafunc.parametrize("seed", seeds)
+
+
+def test_a_long_run_loses_nothing_and_pays_nothing_twice(simulation: Callable[[int], Sim], seed: int):
+    print(f"replay: pytest tests/simulation -k long_run --seed={seed}")
+    sim = simulation(seed)
+    with tell_known():
+        walk(sim, STEPS)
+
+
+def test_the_same_seed_is_the_same_run(simulation: Callable[[int], Sim]):
+    digests = []
+    for _ in range(2):
+        sim = simulation(11)
+        with tell_known():
+            walk(sim, 150)
+        digests.append((sim.trace.count, sim.trace.digest))
+    assert digests[0] == digests[1]
+
+
+def test_everything_goes_by_the_virtual_clock(simulation: Callable[[int], Sim]):
+    sim = simulation(1)
+    sim.advance(1000)
+    sim.send(sim.request("vertex", "a lion"))
+    sim.loop.run_until(sim.loop.now + 0.05)
+    (row,) = sim.rows()
+    began = sim.time.postgres()
+    assert abs((row["created_at"] - began).total_seconds()) < 1
+    ((_, score),) = sim.redis.zrange("vidpoll:{vertex:submit}:due", 0, -1, withscores=True)
+    assert abs(score - sim.time.redis_us()) < 1e6
