@@ -10,6 +10,7 @@ from celery.signals import task_postrun
 from kombu.exceptions import ChannelError, OperationalError
 
 from tasks.wiring import services
+from vidpoll import messages
 from vidpoll.dispatcher import Dispatcher
 from vidpoll.errors import BrokerUnavailable, Unavailable
 
@@ -52,7 +53,7 @@ class DispatcherStep(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         """Start dispatching."""
         queues, limit = CeleryQueues(worker.app), 2 * worker.app.conf.worker_concurrency
-        self._name = str(worker.hostname)
+        self._name, self._reads = str(worker.hostname), tuple(worker.app.amqp.queues.consume_from)
         self._dispatcher = Dispatcher(services(), queues, queue_limit=limit, heartbeat=self._beat)
         self._thread = threading.Thread(target=self._dispatcher.run, name="vidpoll-dispatcher", daemon=True)
         self._thread.start()
@@ -66,7 +67,7 @@ class DispatcherStep(bootsteps.StartStopStep):
                 services().heartbeats.stopped(self._name)
 
     def _beat(self) -> None:
-        services().heartbeats.beat(self._name, finished=PROGRESS.finished, idle_s=PROGRESS.idle_s)
+        services().heartbeats.beat(self._name, finished=PROGRESS.finished, idle_s=PROGRESS.idle_s, queues=self._reads)
 
 
 class Progress:
@@ -81,10 +82,11 @@ class Progress:
         """Seconds since a task was finished, or since the start."""
         return time.monotonic() - self._last
 
-    def one_more(self, **_: object) -> None:
-        """A task was finished."""
+    def one_more(self, sender: Any, **_: object) -> None:
+        """A task was finished; a sweep of beat's is no proof that the others are."""
         self.finished += 1
-        self._last = time.monotonic()
+        if sender.name != messages.RESTORE_STUCK:
+            self._last = time.monotonic()
 
 
 PROGRESS: Final = Progress()

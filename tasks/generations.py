@@ -1,5 +1,6 @@
 """The tasks: unpack, call the lifecycle, nothing else."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -9,19 +10,31 @@ from celery import Task
 from tasks import app
 from tasks.wiring import lifecycle, services
 from vidpoll import messages
-from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, Unavailable, VidpollError
+from vidpoll.errors import (
+    GenerationNotFound,
+    IdempotencyConflict,
+    InvalidRequest,
+    NotConfigured,
+    Unavailable,
+    VidpollError,
+)
+
+log = logging.getLogger("vidpoll.tasks")
 
 #: For messages from outside, whose only copy is the message: kept until done, tried again while a server is down.
 FROM_OUTSIDE: dict[str, Any] = {
     "bind": True,
     "acks_late": True,
     "typing": False,
-    "autoretry_for": (Unavailable,),
+    "autoretry_for": (Unavailable, NotConfigured),
     "max_retries": None,
     "retry_backoff": 1,
     "retry_backoff_max": 30,
 }
 
+#: How often, and after how many seconds, a cancel waits for the request it may have overtaken.
+OVERTAKEN_RETRIES = 5
+OVERTAKEN_RETRY_S = 3
 #: How often, and after how many seconds each time, a message is left to a newer worker.
 NEWER_RETRIES = 60
 NEWER_RETRY_S = 10
@@ -36,6 +49,10 @@ def generate(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
         _leave_to_a_newer_worker(self, {"args": args, "kwargs": kwargs}, error)
     except (InvalidRequest, IdempotencyConflict) as error:
         _refuse(self, {"args": args, "kwargs": kwargs}, error)
+    except (Unavailable, NotConfigured):
+        raise
+    except Exception as error:
+        _keep(self, {"args": args, "kwargs": kwargs}, error)
 
 
 @app.task(name=messages.CANCEL, **FROM_OUTSIDE)
@@ -43,7 +60,11 @@ def cancel(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
     """Cancel a generation."""
     try:
         lifecycle().cancel(messages.read_id(kwargs))
-    except (InvalidRequest, GenerationNotFound) as error:
+    except GenerationNotFound as error:
+        if self.request.retries < OVERTAKEN_RETRIES:
+            raise self.retry(countdown=OVERTAKEN_RETRY_S, max_retries=None) from None
+        _refuse(self, {"args": args, "kwargs": kwargs}, error)
+    except InvalidRequest as error:
         _refuse(self, {"args": args, "kwargs": kwargs}, error)
 
 
@@ -76,6 +97,12 @@ def _leave_to_a_newer_worker(task: "Task[..., None]", payload: Mapping[str, Any]
         _refuse(task, payload, error)
     else:
         raise task.retry(countdown=NEWER_RETRY_S, max_retries=None)
+
+
+def _keep(task: "Task[..., None]", payload: Mapping[str, Any], error: Exception) -> None:
+    """What nobody foresaw must not cost the only copy of a request."""
+    log.exception("%s %s failed, and is kept as a dead letter", task.name, task.request.id)
+    _refuse(task, payload, VidpollError(f"{type(error).__name__}: {error}"))
 
 
 def _refuse(task: "Task[..., None]", payload: Mapping[str, Any], error: VidpollError) -> None:

@@ -107,8 +107,18 @@ class Dispatcher:
             self._beat_at = now + EVERY_S
         for lane in self._lanes:
             if self._look_at[lane] <= now:
-                self._look_at[lane] = now + self._dispatch(lane)
+                self._look_at[lane] = now + self._dispatched(lane)
         return max(TICK_S / 4, min(self._look_at.values()) - self._monotonic())
+
+    def _dispatched(self, lane: Lane) -> float:
+        """One lane's trouble must not keep the others waiting."""
+        try:
+            return self._dispatch(lane)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("dispatching from %s failed, and is tried again", lane)
+            return OUTAGE_S
 
     def _dispatch(self, lane: Lane) -> float:
         """Hand out what the lane grants; seconds until it could grant more."""

@@ -227,6 +227,7 @@ class Generation:
     failure_counts: dict[str, int] = field(default_factory=dict)
     not_found_in_a_row: int = 0
     submit_attempts: int = 0
+    submit_token: UUID | None = None
     maybe_sent: bool = False
     looked_up: dict[str, Any] | None = None
     overdue: bool = False

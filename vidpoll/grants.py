@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from vidpoll.accounts import JITTER_S
+from vidpoll.generation import Status
 from vidpoll.lanes import Lane, both_lanes
-from vidpoll.providers.base import RateLimited, Unauthorized
+from vidpoll.providers.base import Cancelled, Failed, Pending, RateLimited, Ready, Unauthorized
 from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
 from vidpoll.services import Services
 
 log = logging.getLogger("vidpoll.grants")
 
-#: A grant not used within so many seconds is given back, so that a provider never sees two seconds' worth at once.
+#: A grant older than so many seconds is given back without another thought.
 STALE_GRANT_S: Final = 1.0
 #: An operation that is refused while others of the account were answered so many seconds ago is refused alone.
 HEARD_S: Final = 5.0
@@ -33,15 +35,27 @@ class Grants:
         """Whether the grant is too old to be used."""
         return self._lanes.now_us() > call_at_us + STALE_GRANT_S * 1e6
 
+    def usable(self, lane: Lane, call_at_us: int, *, calls: int) -> bool:
+        """Whether the calls may be made now: it is their moment, or other tokens are to be had for them.
+
+        A grant is good for its moment only. Were late ones used, those that queued while a provider hung would all
+        leave together with the next ones.
+        """
+        in_time = self._lanes.now_us() <= call_at_us + JITTER_S * 1e6
+        return in_time or self._lanes.take(lane, self._limits(lane), calls)
+
     def wait_until(self, call_at_us: int) -> None:
         """Wait for the grant's moment: what messages take on their way is evened out, calls keep the bucket's pace."""
         self._clock.sleep(max(0.0, min(STALE_GRANT_S, (call_at_us - self._lanes.now_us()) / 1e6)))
 
     def give_back(self, lane: Lane, ids: Sequence[UUID]) -> None:
         """Do not call on an old token: the ids are due at once, as urgent as before, and will leave with a new one."""
+        found = self._store.find(ids)
         if lane.verb == "submit":
-            self._lanes.release(lane, ids)
-        for generation in self._store.find(ids):
+            # One that another worker is calling for keeps its place.
+            found = [one for one in found if one.status is Status.PENDING]
+            self._lanes.release(lane, [one.id for one in found])
+        for generation in found:
             priority = generation.priority if lane.verb == "submit" else 0
             self._lanes.schedule(lane, {generation.id: 0.0}, priority=priority)
 
@@ -49,15 +63,16 @@ class Grants:
         """What a check's answer says of its whole account: for how many seconds it waits now, if it does."""
         match outcome:
             case RateLimited(retry_after):
-                return self.pause(Lane(account_name, "status"), retry_after, "the provider asked for it")
-            case Unauthorized(reason, whole_account) if whole_account or not self._answered_just_now(account_name):
+                seconds = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
+                return self.pause(Lane(account_name, "status"), seconds, "the provider asked for it")
+            case Unauthorized(reason) if not self.refused_alone(account_name, outcome):
                 return self.rest_account(account_name, reason)
-            case _:
-                return None
+            case Ready() | Failed() | Cancelled() | Pending():
+                self.heard(account_name)
+        return None
 
-    def pause(self, lane: Lane, retry_after: float | None, reason: str) -> float:
+    def pause(self, lane: Lane, seconds: float, reason: str) -> float:
         """The whole lane waits, for every worker at once; for how many seconds."""
-        seconds = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
         self._lanes.pause(lane, self._limits(lane), seconds, reason)
         return seconds
 
@@ -73,7 +88,7 @@ class Grants:
             self.pause(lane, seconds, f"the account is refused: {reason}")
         return seconds
 
-    def _answered_just_now(self, account_name: str) -> bool:
-        """Whether a refusal can concern one operation only: Google is known to answer 403 to single ones."""
-        heard_at = self._heard.get(account_name)
-        return heard_at is not None and self._clock.monotonic() - heard_at < HEARD_S
+    def refused_alone(self, account_name: str, refusal: Unauthorized) -> bool:
+        """Whether a refusal can concern one operation, or one model, only: the account was answered a moment ago."""
+        heard_at = self._heard.get(account_name, float("-inf"))
+        return not refusal.whole_account and self._clock.monotonic() - heard_at < HEARD_S

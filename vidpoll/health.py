@@ -15,8 +15,9 @@ from vidpoll.services import Services
 
 #: Seconds without a word after which a worker counts as gone or hung.
 SILENT_S: Final = 30.0
-#: Seconds for which a worker may finish nothing although messages wait.
-STUCK_S: Final = 60.0
+#: Seconds, beyond the longest paid call, for which a worker may finish nothing although messages wait for it: it may be
+#: storing what only it knows, while Postgres is away.
+STUCK_S: Final = 300.0
 #: Seconds by which looks may be late before it is a failure that nobody makes them.
 LATE_S: Final = 60.0
 
@@ -41,7 +42,9 @@ def look(services: Services, broker_url: str, *, worker: str | None = None) -> l
     if worker is not None:
         return [*_answered("workers", lambda: _one_worker(services, broker_url, worker))]
     return [
-        *_answered("postgres", lambda: [Finding("postgres", "ok", f"{sum(services.store.counts().values())} rows")]),
+        *_answered(
+            "postgres", lambda: [Finding("postgres", "ok", f"answers in {services.store.ping() * 1000:.0f} ms")]
+        ),
         *_answered("workers", lambda: _workers(services, broker_url)),
         *_answered("looks", lambda: _looks(services)),
         *_answered("lanes", lambda: _lanes(services)),
@@ -79,7 +82,7 @@ def _answered(name: str, finds: Callable[[], list[Finding]]) -> Iterator[Finding
 
 def _workers(services: Services, broker_url: str) -> list[Finding]:
     workers, waiting = services.heartbeats.all(), queue_lengths(broker_url)
-    found = [_worker(one, waiting) for one in workers]
+    found = [_worker(services, one, waiting) for one in workers]
     if any(one.state == "ok" for one in found):
         # One that is gone is the others' work done; its row is told, and forgotten after a while.
         return [one if one.state == "ok" else Finding(one.name, "warning", one.words) for one in found]
@@ -88,15 +91,16 @@ def _workers(services: Services, broker_url: str) -> list[Finding]:
 
 def _one_worker(services: Services, broker_url: str, name: str) -> list[Finding]:
     waiting = queue_lengths(broker_url)
-    found = [_worker(one, waiting) for one in services.heartbeats.all() if one.name == name]
+    found = [_worker(services, one, waiting) for one in services.heartbeats.all() if one.name == name]
     return found or [Finding(f"worker {name}", "failing", "was not heard of")]
 
 
-def _worker(one: Heartbeat, waiting: Mapping[str, int]) -> Finding:
-    name, queued = f"worker {one.name}", sum(waiting.values())
+def _worker(services: Services, one: Heartbeat, waiting: Mapping[str, int]) -> Finding:
+    name, queued = f"worker {one.name}", sum(waiting.get(queue, 0) for queue in one.queues)
+    stuck_s = STUCK_S + max(account.submit_timeout_s for account in services.accounts.accounts.values())
     if one.said_s > SILENT_S:
         return Finding(name, "failing", f"silent for {one.said_s:.0f} s")
-    if queued and one.idle_s > STUCK_S:
+    if queued and one.idle_s > stuck_s:
         return Finding(name, "failing", f"finished nothing for {one.idle_s:.0f} s though {queued} messages wait")
     return Finding(name, "ok", f"{one.finished} tasks done, the last {one.idle_s:.0f} s ago; {queued} messages wait")
 
@@ -107,9 +111,9 @@ def _looks(services: Services) -> list[Finding]:
     if not late or oldest_s < LATE_S:
         return [Finding("looks", "ok", f"{late} late" if late else "none is late")]
     words = f"{late} are late, the oldest by {oldest_s:.0f} s"
-    if any(one.idle_s < STUCK_S for one in services.heartbeats.all()):
+    if any(one.idle_s < LATE_S for one in services.heartbeats.all()):
         return [Finding("looks", "warning", f"{words}; the workers are at it: is a rate too low, or a lane paused?")]
-    return [Finding("looks", "failing", f"{words}, and no worker has done anything for {STUCK_S:.0f} s")]
+    return [Finding("looks", "failing", f"{words}, and no worker has done anything for {LATE_S:.0f} s")]
 
 
 def _lanes(services: Services) -> list[Finding]:
@@ -129,6 +133,10 @@ def _lanes(services: Services) -> list[Finding]:
         )
         for view in views
         if view["never_back"]
+    ]
+    found += [
+        Finding(f"account {name}", "warning", "has generations, and is not in the providers file: nobody looks at them")
+        for name in sorted(services.store.watched_by_account().keys() - services.accounts.accounts.keys())
     ]
     return found or [Finding("lanes", "ok", f"{sum(view['waiting'] for view in views)} wait, none is paused")]
 

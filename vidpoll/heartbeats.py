@@ -1,7 +1,7 @@
 """What workers tell of themselves, so that somebody else can see whether they get on with their work."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,12 +26,14 @@ class Heartbeat:
         said_s: seconds since it said so; its dispatcher turns when this is small.
         finished: tasks it has finished since it started.
         idle_s: seconds since it finished one, or started.
+        queues: the queues it reads.
     """
 
     name: str
     said_s: float
     finished: int
     idle_s: float
+    queues: tuple[str, ...]
 
 
 class Heartbeats:
@@ -40,11 +42,11 @@ class Heartbeats:
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
 
-    def beat(self, name: str, *, finished: int, idle_s: float) -> None:
-        """Tell that a worker is there, and what it got done."""
+    def beat(self, name: str, *, finished: int, idle_s: float, queues: Sequence[str]) -> None:
+        """Tell that a worker is there, what it reads, and what it got done."""
+        said = {"finished": finished, "idle_s": round(idle_s, 1), "queues": list(queues)}
         with _answering():
-            said = json.dumps({"at": self._now(), "finished": finished, "idle_s": round(idle_s, 1)})
-            self._redis.hset(_KEY, name, said)
+            self._redis.hset(_KEY, name, json.dumps({"at": self._now(), **said}))
 
     def stopped(self, name: str) -> None:
         """The worker ends in good order."""
@@ -70,7 +72,7 @@ def _heartbeat(name: Any, said: Any, now: float) -> Heartbeat:
     text = name.decode() if isinstance(name, bytes) else str(name)
     found = json.loads(said)
     said_s = max(0.0, now - found["at"])
-    return Heartbeat(text, said_s, found["finished"], found["idle_s"] + said_s)
+    return Heartbeat(text, said_s, found["finished"], found["idle_s"] + said_s, tuple(found["queues"]))
 
 
 @contextmanager

@@ -22,10 +22,10 @@ from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
+    CancelOutcome,
     CannotCancel,
     CheckOutcome,
     Failed,
-    FailureClass,
     NotFound,
     NotSent,
     Operation,
@@ -37,10 +37,13 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
+    broken,
+    can_be_stored,
     storable,
 )
+from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
 from vidpoll.services import Services
-from vidpoll.steps import Steps
+from vidpoll.steps import SHORT_PAUSES_S, Steps
 from vidpoll.store import Accepted, Checked
 from vidpoll.unknowns import Unknowns
 
@@ -90,7 +93,7 @@ class Lifecycle:
             try:
                 routed[self._route(generation.request).name, generation.priority].append(generation.id)
             except InvalidRequest as error:
-                self._store.failed(generation.id, Failure(error.code, str(error)))
+                self._store.failed(generation.id, Failure(error.code, str(error)), expected=Status.PENDING)
         for (account_name, priority), ids in routed.items():
             pinned: dict[str, list[UUID]] = defaultdict(list)
             for id, name in self._store.pin(ids, account_name).items():
@@ -110,25 +113,29 @@ class Lifecycle:
         assert request.id is not None
         for generation in self._store.find([request.id]):
             if generation.account is None and generation.request.fingerprint() == request.fingerprint():
-                self._store.failed(request.id, Failure(error.code, str(error)))
+                self._store.failed(request.id, Failure(error.code, str(error)), expected=Status.PENDING)
 
     # -- submit: the paid call ----------------------------------------------------------------------------------------
 
     def submit(self, account_name: str, ids: Sequence[UUID], call_at_us: int) -> None:
         """Make the paid call for generations the submit lane handed out."""
-        account, lane = self._accounts[account_name], Lane(account_name, "submit")
+        lane = Lane(account_name, "submit")
         if self._grants.stale(call_at_us):
             self._grants.give_back(lane, ids)
             return
-        self._grants.wait_until(call_at_us)
-        for id in ids:
-            generation = self._submitting(id)
-            if generation is None:
-                self._leave_submit_lane(lane, id)
-            elif self._grants.stale(call_at_us):
-                self._steps.submit_again(lane, generation, "waited too long for its turn", 0, failed=False)
-            else:
-                self._submitted(account, lane, generation, self._paid_call(generation))
+        with self._steps.back_in_lane_on_failure(lane, ids):
+            self._grants.wait_until(call_at_us)
+            for id in ids:
+                self._submit(self._accounts[account_name], lane, id, call_at_us)
+
+    def _submit(self, account: Account, lane: Lane, id: UUID, call_at_us: int) -> None:
+        generation = self._submitting(id)
+        if generation is None:
+            self._leave_submit_lane(lane, id)
+        elif not self._grants.usable(lane, call_at_us, calls=1):
+            self._steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
+        else:
+            self._submitted(account, lane, generation, self._paid_call(generation))
 
     def _submitting(self, id: UUID) -> Generation | None:
         """Commit the intent. Should the answer to the commit get lost, only we know that no call follows: undo it."""
@@ -136,14 +143,19 @@ class Lifecycle:
         try:
             return self._store.submitting(id, token)
         except StoreUnavailable:
-            self._steps.until_stored(lambda: self._store.not_called(id, token), f"generation {id} was not submitted")
+            what = f"generation {id} was not submitted"
+            self._steps.until_stored(lambda: self._store.not_called(id, token), what, SHORT_PAUSES_S)
             raise
 
     def _paid_call(self, generation: Generation) -> SubmitOutcome:
         """Call the provider, once. Whatever goes wrong in the adapter itself leaves open whether the call was made."""
         try:
             provider = self._providers[str(generation.account)]
-            return storable(provider.submit(generation.request, generation.id, replay=generation.maybe_sent))
+            outcome = provider.submit(generation.request, generation.id, replay=generation.maybe_sent)
+            if isinstance(outcome, Submitted) and not can_be_stored(outcome.operation_name):
+                log.error("generation %s: the provider calls it %r", generation.id, outcome.operation_name)
+                return Ambiguous("the provider's name for the operation cannot be stored")
+            return storable(outcome)
         except Exception as error:
             log.exception("generation %s: the adapter failed during the paid call", generation.id)
             return Ambiguous(f"{type(error).__name__} in the adapter")
@@ -156,27 +168,31 @@ class Lifecycle:
                     self.cancel_if_requested(generation.id)
             case Refused(code, message) if generation.maybe_sent:
                 # This call was refused, but one before it may have been taken.
-                self._steps.leave_unknown(account.name, generation.id, f"refused when sent again: {code}: {message}")
+                self._steps.leave_unknown(account.name, generation, f"refused when sent again: {code}: {message}")
             case Refused(code, message):
-                self._steps.fail(account.name, generation, Failure(code, message))
+                self._steps.refuse(account.name, generation, Failure(code, message))
             case RateLimited(retry_after):
-                pause = self._grants.pause(lane, retry_after, "the provider asked for it")
+                pause = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
                 words = f"the provider asks to wait {pause:.0f} s"
                 self._steps.submit_again(lane, generation, words, pause, failed=False)
+                self._grants.pause(lane, pause, words)
             case Unauthorized(reason):
-                pause = self._grants.rest_account(account.name, reason)
-                self._steps.submit_again(lane, generation, f"the account is refused: {reason}", pause, failed=False)
+                alone = self._grants.refused_alone(account.name, outcome)
+                countdown = schedule.backoff(generation.failures_in_a_row + 1) if alone else account.refused_pause_s
+                self._steps.submit_again(lane, generation, f"refused: {reason}", countdown)
+                if not alone:
+                    self._grants.rest_account(account.name, reason)
             case NotSent(reason):
-                self._grants.pause(lane, None, reason)
                 countdown = schedule.backoff(generation.failures_in_a_row + 1)
                 self._steps.submit_again(lane, generation, reason, countdown)
+                self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
             case Ambiguous(reason) if self._providers[account.name].capabilities.client_supplied_id:
-                self._grants.pause(lane, None, reason)
                 self._steps.replay(lane, generation, reason)
+                self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
                 self.cancel_if_requested(generation.id)
             case Ambiguous(reason):
-                self._grants.pause(lane, None, reason)
-                self._steps.leave_unknown(account.name, generation.id, reason)
+                self._steps.leave_unknown(account.name, generation, reason)
+                self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
 
     def _leave_submit_lane(self, lane: Lane, id: UUID) -> None:
         """Somebody else submitted it, or it was cancelled while it waited. One that waits again stays in the lane."""
@@ -188,54 +204,65 @@ class Lifecycle:
 
     def check(self, account_name: str, ids: Sequence[UUID], call_at_us: int) -> None:
         """Look at generations the status lane handed out, and act on what the provider says of each."""
-        account, lane = self._accounts[account_name], Lane(account_name, "status")
+        lane = Lane(account_name, "status")
         if self._grants.stale(call_at_us):
             self._grants.give_back(lane, ids)
             return
-        watched = [one for one in self._store.find(ids) if _belongs_in_status_lane(one)]
-        self._steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
-        if not watched:
-            return
-        self._grants.wait_until(call_at_us)
-        if self._grants.stale(call_at_us):
-            self._grants.give_back(lane, [one.id for one in watched])
-            return
-        now, later = self._within_tokens(account_name, watched)
-        self._steps.look_again(lane, self._look(account, now))
-        if later:
-            self._grants.give_back(lane, [one.id for one in later])
+        with self._steps.back_in_lane_on_failure(lane, ids):
+            watched = [one for one in self._store.find(ids) if _belongs_in_status_lane(one)]
+            self._steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
+            if not watched:
+                return
+            now, later = self._one_kind_of_call(watched)
+            calls = -(-len(now) // self._limits(lane).batch)
+            self._grants.wait_until(call_at_us)
+            if not self._grants.usable(lane, call_at_us, calls=calls):
+                now, later = [], watched
+            self._steps.look_again(lane, self._look(self._accounts[account_name], now))
+            if later:
+                self._grants.give_back(lane, [one.id for one in later])
 
-    def _within_tokens(
-        self, account_name: str, watched: Sequence[Generation]
-    ) -> tuple[list[Generation], list[Generation]]:
-        """Whom the tokens of this grant carry, and whom not.
+    def _one_kind_of_call(self, watched: Sequence[Generation]) -> tuple[Sequence[Generation], Sequence[Generation]]:
+        """Whom to call for now, and whom to give back.
 
-        A token carries a whole batch of checks, but only one cancel or look-up; those go first.
+        Checks are made together. A cancel or a look-up is made alone, so that no token grows old while others are made.
         """
-        batch = self._limits(Lane(account_name, "status")).batch
-        alone = [one for one in watched if not self._is_checked(one)]
-        if batch == 1 or not alone:
-            return list(watched), []
-        tokens = -(-len(watched) // batch)
-        return alone[:tokens], [one for one in watched if one not in alone[:tokens]]
+        for one in watched:
+            if not self._is_checked(one):
+                return [one], [other for other in watched if other.id != one.id]
+        return watched, []
 
     def _is_checked(self, generation: Generation) -> bool:
-        return generation.status is not Status.UNKNOWN and not self._is_to_be_cancelled(generation)
+        return generation.status is not Status.UNKNOWN and not self._is_cancelled_next(generation)
 
-    def _is_to_be_cancelled(self, generation: Generation) -> bool:
-        """Somebody asked for it, or its time is up; and the provider can, and has not answered yet."""
+    def _is_cancelled_next(self, generation: Generation) -> bool:
+        """Somebody asked for it, or its time is up; and the provider can, and has not answered yet.
+
+        After a cancel that got no answer a check comes first: what is done meanwhile must not be missed.
+        """
         wanted = generation.timed_out or generation.cancel_requested_at is not None
-        can = self._providers[str(generation.account)].capabilities.cancel
-        return wanted and can and generation.cancel_answered_at is None and generation.operation_name is not None
+        can = self._providers[str(generation.account)].capabilities.cancel and generation.operation_name is not None
+        return wanted and can and generation.cancel_answered_at is None and generation.failures_in_a_row % 2 == 0
 
     def _look(self, account: Account, generations: Sequence[Generation]) -> list[Checked]:
         """Make the calls and act on the answers; what to note of those that have not ended."""
-        checked = [one for one in generations if self._is_checked(one)]
-        outcomes = self._providers[account.name].check([_operation(one) for one in checked]) if checked else {}
-        again = [self._acted(account, one, outcomes[str(one.operation_name)]) for one in checked]
-        again += [self._cancel_at_provider(account, one) for one in generations if self._is_to_be_cancelled(one)]
-        again += [self.unknowns.look_up(account, one) for one in generations if one.status is Status.UNKNOWN]
+        if len(generations) == 1 and not self._is_checked(generations[0]):
+            (alone,) = generations
+            is_unknown = alone.status is Status.UNKNOWN
+            again = [self.unknowns.look_up(account, alone) if is_unknown else self._cancel_at_provider(account, alone)]
+        else:
+            outcomes = self._outcomes(account, generations)
+            again = [self._acted(account, one, outcomes[str(one.operation_name)]) for one in generations]
         return [one for one in again if one]
+
+    def _outcomes(self, account: Account, generations: Sequence[Generation]) -> dict[str, CheckOutcome]:
+        """Ask the provider; an adapter that breaks says nothing of any of them."""
+        operations = [_operation(one) for one in generations]
+        try:
+            return self._providers[account.name].check(operations) if operations else {}
+        except Exception as error:
+            log.exception("account %s: the adapter failed during a check", account.name)
+            return {one.name: broken(error) for one in operations}
 
     def _acted(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; an answer we cannot act on must not hold up the others of its task."""
@@ -245,26 +272,21 @@ class Lifecycle:
             raise
         except Exception as error:
             log.exception("generation %s: cannot act on %r", generation.id, outcome)
-            broken = Unreachable(f"{type(error).__name__}: the answer cannot be used", FailureClass.BROKEN)
-            return looks.unanswered(account.policy(generation.model), generation, broken)
+            return looks.unanswered(account.policy(generation.model), generation, broken(error))
 
     def _checked(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; what to note for the next look, or None when it has ended."""
-        policy = account.policy(generation.model)
-        match outcome:
-            case Ready() | Failed() | Cancelled() | Pending():
-                self._grants.heard(account.name)
+        policy, pause = account.policy(generation.model), self._grants.pause_for(account.name, outcome)
         match outcome:
             case Ready():
                 self._steps.complete(account.name, generation, outcome)
             case Failed(code, message, retryable):
-                failure = Failure(code, message, retryable)
-                self._steps.fail(account.name, generation, failure, by_check=True)
+                self._steps.fail(account.name, generation, Failure(code, message, retryable))
             case Cancelled():
                 self._steps.cancelled(account.name, generation)
             case NotFound(reason) if looks.lost(policy, generation):
                 words = f"the provider does not know it any more: {reason}"
-                self._steps.fail(account.name, generation, Failure("lost", words, retryable=True), by_check=True)
+                self._steps.fail(account.name, generation, Failure("lost", words, retryable=True))
             case _ if generation.timed_out and not generation.watched_late:
                 self._steps.give_up(account.name, generation)
             case _ if not generation.timed_out and looks.out_of_time(generation, outcome):
@@ -272,7 +294,6 @@ class Lifecycle:
             case Pending():
                 return looks.still_pending(policy, generation, outcome)
             case _:
-                pause = self._grants.pause_for(account.name, outcome)
                 return looks.unanswered(policy, generation, outcome, pause)
         return None
 
@@ -296,7 +317,7 @@ class Lifecycle:
                 continue
             if generation.status is Status.PENDING and generation.maybe_sent:
                 # It must not be sent again, nor forgotten: it may be paid for.
-                self._steps.leave_unknown(account_name, id, "cancelled after a call that was not answered")
+                self._steps.leave_unknown(account_name, generation, "cancelled after a call that was not answered")
             elif generation.status is Status.PENDING and self._store.cancelled(id, expected=Status.PENDING):
                 self._lanes.settle(Lane(account_name, "submit"), [id])
             elif generation.status is Status.PROCESSING and generation.cancel_answered_at is None:
@@ -304,28 +325,34 @@ class Lifecycle:
 
     def _ask_to_cancel(self, generation: Generation) -> None:
         """The call needs a token, so it goes through the status lane, ahead of all that waits there."""
-        if self._is_to_be_cancelled(generation):
+        if self._providers[str(generation.account)].capabilities.cancel:
             self._lanes.schedule(Lane(str(generation.account), "status"), {generation.id: 0}, priority=URGENT)
         else:
             words = f"{generation.provider} cannot cancel; still watched"
             self._store.cancel_answered(generation.id, "cancel_refused", words)
 
     def _cancel_at_provider(self, account: Account, generation: Generation) -> Checked | None:
-        outcome = storable(self._providers[account.name].cancel(_operation(generation)))
+        policy, outcome = account.policy(generation.model), self._asked_to_cancel(account, generation)
         match outcome:
             case Cancelled():
                 self._steps.cancelled(account.name, generation)
                 return None
             case RateLimited() | Unauthorized() | Unreachable():
                 pause = self._grants.pause_for(account.name, outcome)
-                return looks.unanswered(account.policy(generation.model), generation, outcome, pause)
+                return looks.unanswered(policy, generation, outcome, pause)
             case CancelAccepted():
                 self._store.cancel_answered(generation.id, "cancel_accepted", "the provider is cancelling it")
             case CannotCancel(reason):
                 self._store.cancel_answered(generation.id, "cancel_refused", f"{reason}; still watched")
-        policy = account.policy(generation.model)
         self._lanes.schedule(Lane(account.name, "status"), {generation.id: policy.schedule.countdown(0)})
         return None
+
+    def _asked_to_cancel(self, account: Account, generation: Generation) -> CancelOutcome:
+        try:
+            return storable(self._providers[account.name].cancel(_operation(generation)))
+        except Exception as error:
+            log.exception("generation %s: the adapter failed during a cancel", generation.id)
+            return broken(error)
 
     def refresh(self, id: UUID) -> None:
         """Look at a generation as soon as its lane has a token, before everything else that waits.

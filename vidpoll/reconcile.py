@@ -19,6 +19,8 @@ Told = Submitted | Absent | Listed
 FIRST_LOOK_UP_S: Final = 3.0
 #: Look-ups until a person is to decide: 3, 6, 12 … seconds apart, about half an hour in all.
 MOST_LOOK_UPS: Final = 9
+#: Seconds after the call for which a provider that gives no answer is asked again.
+UNANSWERED_S: Final = 1800.0
 #: Look-ups in a row that found nothing, where the provider keeps our ids, before it is taken as not made.
 ABSENT_AFTER: Final = 3
 #: Seconds by which the provider's clock may differ from ours.
@@ -113,6 +115,11 @@ def names_in(generation: Generation, outcome: Told) -> list[str]:
             return before
 
 
+def asked_for_long_enough(generation: Generation) -> bool:
+    """Whether a person is to decide, since the provider gives no answer."""
+    return generation.seconds_since(generation.sent_at) > UNANSWERED_S
+
+
 def cursor_of(generation: Generation) -> str | None:
-    """Where reading the provider's list is to go on."""
-    return (generation.looked_up or {}).get("cursor")
+    """Where reading the provider's list is to go on; from its beginning when going on there has failed."""
+    return None if generation.failures_in_a_row > 1 else (generation.looked_up or {}).get("cursor")

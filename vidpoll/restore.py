@@ -10,12 +10,11 @@ from itertools import groupby
 from typing import Final
 
 from vidpoll.accounts import Account
-from vidpoll.generation import Failure, Status
+from vidpoll.generation import Status
 from vidpoll.lanes import Lane
 from vidpoll.lifecycle import Lifecycle
-from vidpoll.reconcile import FIRST_LOOK_UP_S
 from vidpoll.services import Services
-from vidpoll.steps import UNKNOWN_OUTCOME
+from vidpoll.steps import Steps
 from vidpoll.store import Waiting
 
 log = logging.getLogger("vidpoll.restore")
@@ -40,6 +39,7 @@ def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     watched = services.store.watched_by_account()
     to_submit = services.store.to_submit_by_account()
     _tell_of_accounts_gone(services, to_submit.keys() | watched.keys())
+    services.heartbeats.all()  # forgets workers that are gone
     return {
         "processing": sum(_watched(services, account, watched.get(account.name, 0)) for account in accounts),
         "submitting": sum(_stale_submits(services, account) for account in accounts),
@@ -79,25 +79,20 @@ def _hold_places(services: Services, account: Account, page: Iterable[Waiting]) 
 
 def _stale_submits(services: Services, account: Account) -> int:
     """Submits whose worker is gone: repeatable where the provider takes an id of ours, else nobody can tell."""
-    capabilities = services.providers[account.name].capabilities
+    capabilities, steps = services.providers[account.name].capabilities, Steps(services)
     stale = 0
-    for page in services.store.stale_submits(account.name, account.submit_timeout_s + services.lease_s):
-        for one in page:
+    stale_s = account.submit_timeout_s + services.lease_s
+    for page in services.store.stale_submits(account.name, stale_s):
+        for generation in services.store.find([one.id for one in page]):
             if capabilities.client_supplied_id:
-                moved = services.store.unanswered(one.id, _DEAD_WORKER)
+                stale += services.store.unanswered(generation.id, None, _DEAD_WORKER, stale_s=stale_s)
             else:
-                look_up_in = FIRST_LOOK_UP_S if capabilities.look_up else None
-                failure = Failure(UNKNOWN_OUTCOME, _DEAD_WORKER)
-                moved = services.store.unknown(one.id, failure, look_up_in=look_up_in)
-                log.warning("generation %s: %s; nobody knows whether the provider took it", one.id, _DEAD_WORKER)
-            stale += moved
-        if not capabilities.client_supplied_id:
-            services.lanes.settle(Lane(account.name, "submit"), [one.id for one in page])
+                stale += steps.leave_unknown(account.name, generation, _DEAD_WORKER, stale_s=stale_s)
     return stale
 
 
 def _never_looked_up(services: Services, account: Account) -> int:
-    """Unknown ones that a version before left to a person, though the provider can be asked."""
+    """Unknown ones that a version before could not look up, though the provider can be asked."""
     if not services.providers[account.name].capabilities.look_up:
         return 0
     found = 0

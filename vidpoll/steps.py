@@ -5,14 +5,15 @@ choose the step.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
 from vidpoll import schedule
 from vidpoll.accounts import Account
-from vidpoll.errors import StoreUnavailable
+from vidpoll.errors import StoreUnavailable, Unavailable
 from vidpoll.generation import TIMED_OUT, Failure, Generation, Status
 from vidpoll.lanes import Lane
 from vidpoll.providers.base import Ready
@@ -24,6 +25,10 @@ log = logging.getLogger("vidpoll.steps")
 
 #: Pauses between tries to store what only we know, seconds; together about a minute.
 STORE_PAUSES_S: Final = (0.1, 0.5, 1, 2, 4, 8, 15, 30)
+#: The same for what restore can find out too, if later.
+SHORT_PAUSES_S: Final = STORE_PAUSES_S[:4]
+#: Seconds until work that failed for want of a server of ours is tried again.
+OUTAGE_S: Final = 5.0
 UNKNOWN_OUTCOME: Final = "unknown_outcome"
 
 
@@ -46,28 +51,42 @@ class Steps:
         self, lane: Lane, generation: Generation, reason: str, countdown: float, *, failed: bool = True
     ) -> None:
         """The provider did not take this call: wait for another."""
-        if self._store.not_sent(generation.id, reason, failed=failed):
+        id, token = generation.id, generation.submit_token
+        if self.until_stored(
+            lambda: self._store.not_sent(id, token, reason, failed=failed), f"generation {id} was not taken"
+        ):
             self._back_to_submit_lane(lane, generation, countdown)
 
     def replay(self, lane: Lane, generation: Generation, reason: str) -> None:
         """The provider may have taken it, and takes a replay for the same one: replay it, with backoff."""
-        if self._store.unanswered(generation.id, reason):
+        id, token = generation.id, generation.submit_token
+        if self.until_stored(
+            lambda: self._store.unanswered(id, token, reason), f"generation {id} was sent, and not answered"
+        ):
             self._back_to_submit_lane(lane, generation, schedule.backoff(generation.failures_in_a_row + 1))
 
     def _back_to_submit_lane(self, lane: Lane, generation: Generation, countdown: float) -> None:
         self._lanes.release(lane, [generation.id])
         self._lanes.schedule(lane, {generation.id: countdown}, priority=generation.priority)
 
-    def leave_unknown(self, account_name: str, id: UUID, reason: str) -> None:
+    def leave_unknown(
+        self, account_name: str, generation: Generation, reason: str, *, stale_s: float | None = None
+    ) -> bool:
         """Nobody knows whether the provider took it: it is asked where it can be, else a person decides."""
+        id, token = generation.id, generation.submit_token
         can_ask = self._providers[account_name].capabilities.look_up
         countdown = FIRST_LOOK_UP_S if can_ask else None
-        if not self._store.unknown(id, Failure(UNKNOWN_OUTCOME, reason), look_up_in=countdown):
-            return
+        failure = Failure(UNKNOWN_OUTCOME, reason)
+        if not self.until_stored(
+            lambda: self._store.unknown(id, failure, token=token, stale_s=stale_s, look_up_in=countdown),
+            f"generation {id} was sent, and not answered",
+        ):
+            return False
         log.warning("generation %s: nobody knows whether the provider took it: %s", id, reason)
         self._lanes.settle(Lane(account_name, "submit"), [id])
         if countdown is not None:
             self._lanes.schedule(Lane(account_name, "status"), {id: countdown})
+        return True
 
     def watch(self, account: Account, generation: Generation, operation_name: str) -> bool:
         """Commit the provider's id, then look for the first time in a while; whether it is watched under this id."""
@@ -89,9 +108,9 @@ class Steps:
         self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
         return True
 
-    def until_stored(self, store: Callable[[], bool], what: str) -> bool:
-        """Store what only we know: again and again while Postgres is away, for a minute."""
-        for pause in STORE_PAUSES_S:
+    def until_stored(self, store: Callable[[], bool], what: str, pauses: Sequence[float] = STORE_PAUSES_S) -> bool:
+        """Store what only we know: again and again while Postgres is away, for about a minute."""
+        for pause in pauses:
             try:
                 return store()
             except StoreUnavailable as error:
@@ -104,6 +123,16 @@ class Steps:
         return any(
             one.status is Status.PROCESSING and one.operation_name == operation_name for one in self._store.find([id])
         )
+
+    @contextmanager
+    def back_in_lane_on_failure(self, lane: Lane, ids: Sequence[UUID]) -> Iterator[None]:
+        """Have ids due again soon when a server of ours is away: only what ends its worker is to stay leased."""
+        try:
+            yield
+        except Exception:
+            with suppress(Unavailable):
+                self._lanes.schedule(lane, dict.fromkeys(ids, OUTAGE_S))
+            raise
 
     # -- watching -----------------------------------------------------------------------------------------------------
 
@@ -121,12 +150,21 @@ class Steps:
         self._store.completed(generation.id, ready.videos[0], result)
         self.leave_lanes(account_name, [generation.id])
 
-    def fail(self, account_name: str, generation: Generation, failure: Failure, *, by_check: bool = False) -> None:
-        """There will be none. One that timed out is final already."""
+    def refuse(self, account_name: str, generation: Generation, failure: Failure) -> None:
+        """The provider said no to the paid call."""
+        id, token = generation.id, generation.submit_token
+        self.until_stored(
+            lambda: self._store.failed(id, failure, expected=Status.SUBMITTING, token=token),
+            f"generation {id} was refused",
+        )
+        self.leave_lanes(account_name, [id])
+
+    def fail(self, account_name: str, generation: Generation, failure: Failure) -> None:
+        """There will be none, as a look showed. One that timed out is final already."""
         if generation.timed_out:
             self.give_up(account_name, generation)
             return
-        self._store.failed(generation.id, failure, by_check=by_check)
+        self._store.failed(generation.id, failure, expected=Status.PROCESSING, by_check=True)
         self.leave_lanes(account_name, [generation.id])
 
     def give_up(self, account_name: str, generation: Generation) -> None:
@@ -151,7 +189,7 @@ class Steps:
         """The provider stopped it; because it was asked to, or by itself."""
         if generation.cancel_requested_at is None or generation.timed_out:
             words = "the provider cancelled it"
-            self.fail(account_name, generation, Failure("cancelled_by_provider", words, retryable=True), by_check=True)
+            self.fail(account_name, generation, Failure("cancelled_by_provider", words, retryable=True))
             return
         self._store.cancelled(generation.id, expected=Status.PROCESSING)
         self.leave_lanes(account_name, [generation.id])

@@ -5,11 +5,18 @@ from uuid import UUID
 
 from vidpoll import looks, reconcile
 from vidpoll.accounts import Account
-from vidpoll.errors import WrongState
+from vidpoll.errors import InvalidRequest, WrongState
 from vidpoll.generation import Failure, Generation, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Lane
-from vidpoll.providers.base import RateLimited, Unauthorized, Unreachable, storable
+from vidpoll.providers.base import (
+    LookUpOutcome,
+    RateLimited,
+    Unauthorized,
+    Unreachable,
+    broken,
+    storable,
+)
 from vidpoll.reconcile import Decision, Found, LookAgain, NotTaken
 from vidpoll.services import Services
 from vidpoll.steps import UNKNOWN_OUTCOME, Steps
@@ -33,15 +40,35 @@ class Unknowns:
 
     def look_up(self, account: Account, generation: Generation) -> Checked | None:
         """Ask the provider whether it took it, and act on what it tells; what to note if it told nothing."""
-        provider = self._providers[account.name]
-        outcome = storable(provider.look_up(reconcile.sent(account, generation), reconcile.cursor_of(generation)))
+        outcome = self._asked(account, generation)
         match outcome:
             case RateLimited() | Unauthorized() | Unreachable():
-                pause = self._grants.pause_for(account.name, outcome)
-                return looks.unanswered(account.policy(generation.model), generation, outcome, pause)
+                return self._unanswered(account, generation, outcome)
             case _:
                 self._act(account, generation, self._decide(account, generation, outcome))
                 return None
+
+    def _asked(self, account: Account, generation: Generation) -> LookUpOutcome:
+        sent, cursor = reconcile.sent(account, generation), reconcile.cursor_of(generation)
+        try:
+            return storable(self._providers[account.name].look_up(sent, cursor))
+        except Exception as error:
+            log.exception("generation %s: the adapter failed to look it up", generation.id)
+            return broken(error)
+
+    def _unanswered(
+        self, account: Account, generation: Generation, outcome: RateLimited | Unauthorized | Unreachable
+    ) -> Checked | None:
+        """Ask again, for a while. A key that may not list need not be refused otherwise, so no account rests for it."""
+        policy = account.policy(generation.model)
+        if reconcile.asked_for_long_enough(generation):
+            _, words = looks.classified(outcome)
+            looked_up = {**(generation.looked_up or {}), "cursor": None}
+            self._act(account, generation, LookAgain(looked_up, f"the provider could not be asked: {words}", None))
+            return None
+        if isinstance(outcome, RateLimited):
+            return looks.unanswered(policy, generation, outcome, self._grants.pause_for(account.name, outcome))
+        return looks.unanswered(policy, generation, outcome)
 
     def _decide(self, account: Account, generation: Generation, told: reconcile.Told) -> Decision:
         names = reconcile.names_in(generation, told)
@@ -82,7 +109,12 @@ class Unknowns:
             WrongState: it is not unknown; or another generation has this operation.
         """
         generation = self._unknown(id)
-        if not self._steps.watch(self._accounts[str(generation.account)], generation, operation_name):
+        account = self._accounts.get(generation.account)
+        if account is None:
+            raise WrongState(f"account {generation.account} of generation {id} is not in the providers file")
+        if not operation_name.strip():
+            raise InvalidRequest(["--operation: is empty; give the provider's id of the operation"])
+        if not self._steps.watch(account, generation, operation_name):
             raise WrongState(
                 f"generation {id} was not resolved: another generation has {operation_name}, or it moved on meanwhile"
             )
@@ -96,7 +128,9 @@ class Unknowns:
         """Give it up. Raises as :meth:`resolve`."""
         generation = self._unknown(id)
         words = "nobody knows whether the provider took it; given up by a person"
-        self._steps.fail(str(generation.account), generation, Failure(UNKNOWN_OUTCOME, words))
+        if not self._store.failed(id, Failure(UNKNOWN_OUTCOME, words), expected=Status.UNKNOWN):
+            raise WrongState(f"generation {id} moved on meanwhile: look at its state")
+        self._steps.leave_lanes(str(generation.account), [id])
 
     def _unknown(self, id: UUID) -> Generation:
         generation = self._store.get(id)

@@ -27,7 +27,7 @@ def words(services: Services, redis_url: str) -> str:
 
 
 def test_a_worker_that_gets_on_is_well(services: Services, redis_url: str):
-    services.heartbeats.beat("worker@a", finished=7, idle_s=1)
+    services.heartbeats.beat("worker@a", finished=7, idle_s=1, queues=["check", "submit"])
 
     assert set(states(services, redis_url).values()) == {"ok"}
     assert states(services, redis_url, "worker@a") == {"worker worker@a": "ok"}
@@ -41,13 +41,13 @@ def test_no_worker_at_all_is_failing(services: Services, redis_url: str):
 def test_a_worker_that_takes_nothing_though_messages_wait_is_failing(
     services: Services, redis_url: str, redis_client: "redis.Redis"
 ):
-    services.heartbeats.beat("worker@a", finished=7, idle_s=90)
+    services.heartbeats.beat("worker@a", finished=7, idle_s=900, queues=["check", "submit"])
     assert states(services, redis_url)["worker worker@a"] == "ok", "there was nothing to do"
 
     redis_client.lpush("check", "a message")
 
     assert states(services, redis_url)["worker worker@a"] == "failing"
-    services.heartbeats.beat("worker@b", finished=1, idle_s=0)
+    services.heartbeats.beat("worker@b", finished=1, idle_s=0, queues=["check", "submit"])
     assert states(services, redis_url)["worker worker@a"] == "warning", "another one does the work"
 
 
@@ -56,7 +56,7 @@ def test_a_worker_that_fell_silent_is_failing_and_forgotten_after_a_while(
 ):
     now = redis_client.time()[0]
     for name, silent_s in (("worker@a", 45), ("worker@gone", 3600)):
-        said = json.dumps({"at": now - silent_s, "finished": 1, "idle_s": 0})
+        said = json.dumps({"at": now - silent_s, "finished": 1, "idle_s": 0, "queues": ["check"]})
         redis_client.hset("vidpoll:workers", name, said)
 
     assert states(services, redis_url)["worker worker@a"] == "failing"
@@ -67,17 +67,17 @@ def test_looks_that_nobody_makes_are_failing(driver: Driver, make_request: Make,
     world.durations.median_s = 600
     id = driver.submitted(make_request())
     driver.sql("UPDATE generations SET next_check_at = now() - interval '10 min' WHERE id = %s", id)
-    driver.services.heartbeats.beat("worker@a", finished=7, idle_s=600)
+    driver.services.heartbeats.beat("worker@a", finished=7, idle_s=900, queues=["check", "submit"])
     assert states(driver.services, redis_url)["looks"] == "failing"
 
-    driver.services.heartbeats.beat("worker@a", finished=8, idle_s=0)
+    driver.services.heartbeats.beat("worker@a", finished=8, idle_s=0, queues=["check", "submit"])
     assert states(driver.services, redis_url)["looks"] == "warning"
 
 
 def test_a_refused_account_and_undecided_submits_are_warnings(
     driver: Driver, make_request: Make, redis_url: str, world: World
 ):
-    driver.services.heartbeats.beat("worker@a", finished=7, idle_s=1)
+    driver.services.heartbeats.beat("worker@a", finished=7, idle_s=1, queues=["check", "submit"])
     world.faults.submit_cut_after = 1
     driver.submitted(make_request())
     driver.lifecycle._grants.rest_account("gemini", "API key not valid")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from vidpoll.errors import StoreUnavailable
 from vidpoll.generation import Status
 from vidpoll.store import Store, connect
 from vidpoll.store.migrating import head, upgrade
@@ -110,4 +111,18 @@ def test_the_version_before_goes_on_while_and_after_the_tables_change(filled_url
     assert len(lives) >= lived + 20
     assert max(slowest) < 5, "nobody waited for the migration"
     assert {one.status for one in Store(engine).find(lives)} == {Status.COMPLETED}
+    engine.dispose()
+
+
+def test_an_upgrade_that_was_interrupted_is_run_again(filled_url: str):
+    """An old transaction holds up the index build until its time is up."""
+    engine = connect(filled_url)
+    with psycopg.connect(filled_url) as old:
+        old.execute("SET default_transaction_isolation = 'repeatable read'")
+        old.commit()
+        old.execute("SELECT 1")
+        with pytest.raises(StoreUnavailable):
+            upgrade(engine)
+
+    assert upgrade(engine) == head()
     engine.dispose()

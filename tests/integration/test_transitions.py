@@ -15,17 +15,23 @@ TOKEN = uuid.uuid4()
 
 TRANSITIONS: dict[str, tuple[Callable[[Store, uuid.UUID], object], Status]] = {
     "submitting": (lambda store, id: store.submitting(id, TOKEN), Status.SUBMITTING),
-    "not_sent": (lambda store, id: store.not_sent(id, "no connection"), Status.PENDING),
+    "not_sent": (lambda store, id: store.not_sent(id, TOKEN, "no connection"), Status.PENDING),
     "not_called": (lambda store, id: store.not_called(id, TOKEN), Status.PENDING),
-    "unanswered": (lambda store, id: store.unanswered(id, "no answer"), Status.PENDING),
-    "unknown": (lambda store, id: store.unknown(id, Failure("unknown_outcome", "no answer")), Status.UNKNOWN),
+    "unanswered": (lambda store, id: store.unanswered(id, TOKEN, "no answer"), Status.PENDING),
+    "unknown": (lambda store, id: store.unknown(id, Failure("unknown_outcome", "no answer"), token=TOKEN), Status.UNKNOWN),
     "processing": (
         lambda store, id: store.processing(id, f"op {id}", countdown=1, expected_s=10, timeout_s=20), Status.PROCESSING,
     ),
     "not_taken": (lambda store, id: store.not_taken(id, "the provider does not have it"), Status.PENDING),
     "looked_up": (lambda store, id: store.looked_up(id, {"looks": 1}, "x", again_in=1), Status.UNKNOWN),
     "completed": (lambda store, id: store.completed(id, "https://v", {"videos": ["https://v"]}), Status.COMPLETED),
-    "failed": (lambda store, id: store.failed(id, Failure("refused", "no")), Status.FAILED),
+    **{
+        f"failed_{one}": (
+            lambda store, id, one=one: store.failed(id, Failure("refused", "no"), expected=one, token=TOKEN),
+            Status.FAILED,
+        )
+        for one in (Status.PENDING, Status.SUBMITTING, Status.PROCESSING, Status.UNKNOWN)
+    },
     "timed_out": (
         lambda store, id: store.timed_out(id, Failure("timed_out", "late"), countdown=1, retention_s=60), Status.FAILED,
     ),
@@ -42,7 +48,7 @@ WAYS: dict[Status, list[str]] = {
     Status.PROCESSING: ["submitting", "processing"],
     Status.UNKNOWN: ["submitting", "unknown"],
     Status.COMPLETED: ["submitting", "processing", "completed"],
-    Status.FAILED: ["failed"],
+    Status.FAILED: ["failed_pending"],
     Status.CANCELLED: ["cancelled_pending"],
 }
 
@@ -85,10 +91,10 @@ def test_every_legal_move_has_a_transition(store: Store, in_state: Callable):
         if move(store, in_state(status)) and status is not target
     }
     late = in_state(Status.PROCESSING)
-    store.failed(late, Failure("timed_out", "late"))
+    store.failed(late, Failure("timed_out", "late"), expected=Status.PROCESSING)
     assert store.completed(late, "https://v", {})
     sent = in_state(Status.SUBMITTING)
-    store.unanswered(sent, "no answer")
+    store.unanswered(sent, TOKEN, "no answer")
     assert store.unknown(sent, Failure("unknown_outcome", "cancelled meanwhile"))
 
     assert made | {(Status.FAILED, Status.COMPLETED), (Status.PENDING, Status.UNKNOWN)} == {
@@ -109,7 +115,7 @@ def test_of_two_ends_that_race_one_wins_and_stays(store: Store, in_state: Callab
 
     ends = [
         store.completed(id, "https://v", {}),
-        store.failed(id, Failure("x", "y")),
+        store.failed(id, Failure("x", "y"), expected=Status.PROCESSING),
         store.cancelled(id, expected=Status.PROCESSING),
     ]
 
@@ -119,7 +125,7 @@ def test_of_two_ends_that_race_one_wins_and_stays(store: Store, in_state: Callab
 
 def test_a_timed_out_generation_that_turns_out_done_is_completed_late(store: Store, in_state: Callable):
     id = in_state(Status.PROCESSING)
-    store.failed(id, Failure("timed_out", "no video after 20 s", retryable=True))
+    store.failed(id, Failure("timed_out", "no video after 20 s", retryable=True), expected=Status.PROCESSING)
 
     assert store.completed(id, "https://v", {"videos": ["https://v"]})
 
@@ -137,7 +143,7 @@ def test_a_cancelled_submit_is_not_made(store: Store, in_state: Callable):
 
 def test_a_submit_counts_its_attempts(store: Store, in_state: Callable):
     id = in_state(Status.SUBMITTING)
-    store.not_sent(id, "no connection")
+    store.not_sent(id, TOKEN, "no connection")
     again = store.submitting(id, TOKEN)
 
     assert again
@@ -199,7 +205,7 @@ def test_a_submit_that_was_not_called_after_all_is_undone_by_its_own_attempt_onl
 
 def test_what_may_have_been_sent_is_not_cancelled_as_if_it_were_not(store: Store, in_state: Callable):
     id = in_state(Status.SUBMITTING)
-    store.unanswered(id, "no answer")
+    store.unanswered(id, TOKEN, "no answer")
 
     assert not store.cancelled(id, expected=Status.PENDING)
 
@@ -269,3 +275,24 @@ def test_a_postgres_that_does_not_answer_is_said_to_be_unavailable():
 
     with pytest.raises(StoreUnavailable, match="Postgres"):
         nobody.find([uuid.uuid4()])
+
+
+@pytest.mark.parametrize("name", ["not_sent", "unanswered", "unknown", "failed_submitting"])
+def test_a_worker_that_hung_undoes_no_later_attempt(store: Store, in_state: Callable, name: str):
+    id, hung = in_state(Status.SUBMITTING), uuid.uuid4()
+    late = {
+        "not_sent": lambda: store.not_sent(id, hung, "x"),
+        "unanswered": lambda: store.unanswered(id, hung, "x"),
+        "unknown": lambda: store.unknown(id, Failure("unknown_outcome", "x"), token=hung),
+        "failed_submitting": lambda: store.failed(id, Failure("x", "y"), expected=Status.SUBMITTING, token=hung),
+    }[name]
+
+    assert not late()
+    assert store.get(id).status is Status.SUBMITTING
+
+
+def test_restore_takes_no_attempt_that_has_only_begun(store: Store, in_state: Callable):
+    id = in_state(Status.SUBMITTING)
+
+    assert not store.unanswered(id, None, "the worker died", stale_s=60)
+    assert not store.unknown(id, Failure("unknown_outcome", "the worker died"), stale_s=60)

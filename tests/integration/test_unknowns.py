@@ -72,7 +72,8 @@ def test_two_operations_that_fit_are_left_to_a_person_with_their_names(
         for _ in range(2)
     ]
 
-    looked_up(driver, "replicate")
+    for _ in ids:
+        looked_up(driver, "replicate")
 
     names = {job["name"] for job in world.jobs()}
     for id in ids:
@@ -124,6 +125,34 @@ def test_a_flush_does_not_stop_the_looking(driver: Driver, make_request: Make, w
     restore_stuck(driver.services, driver.lifecycle)
 
     assert driver.waits_in(Lane("replicate", "status"), id)
+
+
+def test_what_was_left_to_a_person_stays_with_the_person(driver: Driver, make_request: Make, world: World):
+    request = make_request(**REPLICATE)
+    ids = [
+        unknown(driver, request.model_copy(update={"id": uuid.uuid4()}), "replicate", world, "submit_cut_after")
+        for _ in range(2)
+    ]
+    for _ in ids:
+        looked_up(driver, "replicate")
+    calls = world.report()["status_calls"]
+
+    for _ in range(3):
+        assert restore_stuck(driver.services, driver.lifecycle)["unknown"] == 0
+        looked_up(driver, "replicate")
+
+    assert world.report()["status_calls"] == calls
+    assert driver.services.store.undecided() == 2
+
+
+def test_a_provider_that_never_says_leaves_it_to_a_person_in_the_end(driver: Driver, make_request: Make, world: World):
+    id = unknown(driver, make_request(**REPLICATE), "replicate", world, "submit_cut_after")
+    world.faults.lookup_500 = 1
+    driver.sql("UPDATE generations SET sent_at = now() - interval '31 min' WHERE id = %s", id)
+    looked_up(driver, "replicate")
+
+    assert driver.get(id).next_check_at is None
+    assert "could not be asked" in str(driver.get(id).stage)
 
 
 # -- where an id of ours can be replayed ----------------------------------------------------------------
@@ -226,3 +255,17 @@ def test_there_is_nothing_to_decide_of_one_that_is_not_unknown(driver: Driver, m
 
     with pytest.raises(WrongState, match="is processing, not unknown"):
         getattr(driver.lifecycle.unknowns, verb)(*arguments)
+
+
+def test_a_person_gives_up_nothing_that_was_found_meanwhile(driver: Driver, left: uuid.UUID, world: World, monkeypatch):
+    get = driver.services.store.get
+
+    def found_meanwhile(id: uuid.UUID):
+        before = get(id)
+        driver.services.store.processing(id, world.jobs()[0]["name"], countdown=1, expected_s=9, timeout_s=99)
+        return before
+
+    monkeypatch.setattr(driver.services.store, "get", found_meanwhile)
+    with pytest.raises(WrongState, match="moved on"):
+        driver.lifecycle.unknowns.fail(left)
+    assert get(left).status is Status.PROCESSING

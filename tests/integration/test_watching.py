@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.driver import REPLICATE, RUNWARE, Driver
+from vidpoll.errors import LanesUnavailable, StoreUnavailable
 from vidpoll.generation import GenerationRequest, Status
 from vidpoll.lanes import Lane
 from vidpoll.providers.base import Operation
@@ -182,7 +183,26 @@ def test_a_cancel_that_got_no_answer_is_asked_again(driver: Driver, make_request
 
     world.faults.cancel_500 = 0
     driver.check("replicate")
+    assert driver.get(id).checks == 1, "a look comes between two cancels"
+    driver.check("replicate")
     assert driver.get(id).status is Status.CANCELLED
+
+
+def test_a_cancel_that_never_gets_an_answer_hides_neither_the_video_nor_the_deadline(
+    driver: Driver, make_request: Make, world: World
+):
+    world.faults.cancel_500 = 1
+    done = driver.submitted(make_request(**REPLICATE), "replicate")
+    world.durations.median_s = 600
+    late = driver.submitted(make_request(**REPLICATE), "replicate")
+    for id in (done, late):
+        driver.lifecycle.cancel(id)
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", late)
+    for _ in range(8):
+        driver.check("replicate")
+
+    assert driver.get(done).status is Status.COMPLETED
+    assert driver.get(late).error["code"] == "timed_out"
 
 
 def test_a_cancel_whose_message_got_lost_is_asked_at_the_next_look(driver: Driver, make_request: Make, world: World):
@@ -214,3 +234,64 @@ def test_what_the_provider_cancels_by_itself_is_a_failure(driver: Driver, make_r
     driver.check("replicate")
 
     assert (driver.get(id).status, driver.get(id).error["code"]) == (Status.FAILED, "cancelled_by_provider")
+
+
+# -- when things of ours are away, or break ----------------------------------------------------------------
+
+
+def test_an_outage_makes_no_id_suspect_of_ending_its_workers(
+    driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.durations.median_s = 600
+    id, lane = driver.submitted(make_request()), Lane("vertex", "status")
+    find = driver.services.store.find
+
+    def away(ids: list) -> list:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(driver.services.store, "find", away)
+    for _ in range(9):
+        driver.services.lanes._redis.zadd(lane.key("due"), {id.hex: 0})
+        ids, at = driver.claim(lane)
+        with pytest.raises(StoreUnavailable):
+            driver.lifecycle.check("vertex", ids, at)
+    monkeypatch.setattr(driver.services.store, "find", find)
+
+    view = driver.services.lanes.view(lane)
+    assert (view["waiting"], view["never_back"]) == (1, 0)
+    due_us = driver.services.lanes._redis.zscore(lane.key("due"), id.hex)
+    assert due_us - driver.services.lanes.now_us() < 10e6
+
+
+def test_a_429_whose_lane_cannot_be_paused_is_still_noted_in_the_row(
+    driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    id = driver.accepted(make_request())
+    ids, at = driver.claim(Lane("vertex", "submit"))
+    world.faults.submit_429 = 1
+
+    def away(*args: object, **more: object) -> None:
+        raise LanesUnavailable("away")
+
+    monkeypatch.setattr(driver.services.lanes, "pause", away)
+    with pytest.raises(LanesUnavailable):
+        driver.lifecycle.submit("vertex", ids, at)
+
+    assert driver.get(id).status is Status.PENDING
+
+
+def test_an_adapter_that_breaks_in_a_check_holds_up_nothing_past_its_deadline(
+    driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    id = driver.submitted(make_request())
+
+    def breaks(operations: list) -> dict:
+        raise TypeError("oops")
+
+    monkeypatch.setattr(driver.services.providers["vertex"], "check", breaks)
+    driver.check()
+    assert driver.get(id).failure_counts == {"broken": 1}
+
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 s' WHERE id = %s", id)
+    driver.check()
+    assert driver.get(id).error["code"] == "timed_out"

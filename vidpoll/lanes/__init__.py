@@ -25,6 +25,9 @@ PRIORITY_STEP_S: Final = 3600.0
 RECOVERY_S: Final = 60.0
 #: Shortest pause, seconds: calls refused together must find it running, or each of them would halve the rate.
 PAUSE_FLOOR_S: Final = 0.5
+#: An answer slower than this many seconds is not used to learn Redis' clock, unless nothing was learned for so long.
+SLOW_ANSWER_S: Final = 0.02
+RELEARN_S: Final = 30.0
 #: Times an id was handed out and did not come back, from which on it is suspected of ending its workers.
 SUSPECT_CLAIMS: Final = 4
 #: Longest reason of a pause that is kept, in characters.
@@ -99,9 +102,10 @@ class Lanes:
         self._redis = client
         self._monotonic = (clock or Clock()).monotonic
         self._clock = _RedisClock(client, self._monotonic)
-        self._schedule = client.register_script((_FOLDER / "schedule.lua").read_text())
-        self._claim = client.register_script((_FOLDER / "claim.lua").read_text())
-        self._pause = client.register_script((_FOLDER / "pause.lua").read_text())
+        self._schedule = client.register_script(_lua("schedule"))
+        self._claim = client.register_script(_lua("bucket", "claim"))
+        self._take = client.register_script(_lua("bucket", "take"))
+        self._pause = client.register_script(_lua("pause"))
 
     def schedule(
         self, lane: Lane, countdowns: Mapping[UUID, float], *, priority: int = 0, only_absent: bool = False
@@ -134,6 +138,11 @@ class Lanes:
             now, wait, *ids = self._claim(keys=keys, args=args)
         self._clock.learn(int(now), asked_at)
         return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6)
+
+    def take(self, lane: Lane, limits: Limits, calls: int) -> bool:
+        """Take tokens for calls made right now, outside of a claim; False when there are not enough."""
+        with _answering():
+            return bool(self._take(keys=[lane.key("bucket")], args=[limits.rate, limits.burst, calls, RECOVERY_S]))
 
     def settle(self, lane: Lane, ids: Sequence[UUID]) -> None:
         """Take ids out of the lane's due-set: nothing more is to be called for them."""
@@ -202,12 +211,16 @@ class _RedisClock:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ahead_us: float | None = None
+        self._learned_at = float("-inf")
 
     def learn(self, redis_us: int, asked_at: float) -> None:
         """Note an answer that carried Redis' time; ``asked_at`` is the monotonic time of the question."""
         answered_at = self._monotonic()
         with self._lock:
+            if answered_at - asked_at > SLOW_ANSWER_S and answered_at - self._learned_at < RELEARN_S:
+                return  # an answer that took long says when it came, not when Redis looked at its clock
             self._ahead_us = redis_us - (asked_at + answered_at) / 2 * 1e6
+            self._learned_at = answered_at
 
     def now_us(self) -> int:
         if self._ahead_us is None:
@@ -217,6 +230,11 @@ class _RedisClock:
             self.learn(seconds * 1_000_000 + micros, asked_at)
         assert self._ahead_us is not None
         return round(self._monotonic() * 1e6 + self._ahead_us)
+
+
+def _lua(*names: str) -> str:
+    """One script of these files, in this order."""
+    return "".join((_FOLDER / f"{name}.lua").read_text() for name in names)
 
 
 @contextmanager

@@ -3,11 +3,7 @@
 -- Hands out due ids together with the tokens to call for them. A token is one call; a call carries up to `batch` ids.
 --
 -- KEYS[1]  <lane>:due        zset: id -> when it is due, µs
--- KEYS[2]  <lane>:bucket     hash: tat           theoretical arrival time of GCRA, µs
---                                  paused_until  no grants before, µs
---                                  slow_from     since when the rate grows back after a pause, µs
---                                  slow_rate     the rate it grows back from, calls/s
---                                  reason        why it was paused, for operators
+-- KEYS[2]  <lane>:bucket     see bucket.lua, which stands before this
 -- KEYS[3]  <lane>:in_flight  zset: id -> until when its place is held, µs (used only where max_in_flight > 0)
 -- KEYS[4]  <lane>:claims     hash: id -> how often it was handed out since it was last scheduled
 -- ARGV[1]  rate           calls per second
@@ -24,27 +20,12 @@
 -- now   this Redis' clock, µs
 -- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken
 
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local want, batch, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local max_in_flight = tonumber(ARGV[6])
 
-local bucket = redis.call('HMGET', KEYS[2], 'tat', 'paused_until', 'slow_from', 'slow_rate')
-local paused_until = tonumber(bucket[2] or 0)
-if paused_until > now then return {now, paused_until - now} end
-
-if bucket[4] then
-  local grown = tonumber(bucket[4]) + rate * (now - tonumber(bucket[3])) / 1000000 / tonumber(ARGV[7])
-  if grown < rate then rate = grown else redis.call('HDEL', KEYS[2], 'paused_until', 'slow_from', 'slow_rate', 'reason') end
-end
-
-local interval = 1000000 / rate
-local tolerance = burst * interval
-local tat = tonumber(bucket[1] or 0)
--- A clock that stepped back leaves a tat far ahead; no honest one is further than the burst and one batch of calls.
-if tat < now or tat > now + tolerance + 10000000 then tat = now end
-local tokens = math.floor((now + tolerance - tat) / interval + 0.000001)
+local paused, tokens, tat, interval, tolerance = bucket(KEYS[2], rate, burst, tonumber(ARGV[7]))
+if paused > 0 then return {now, paused} end
 
 local limit = math.min(want, tokens * batch)
 if max_in_flight > 0 then
@@ -65,8 +46,7 @@ if #ids > 0 then
   redis.call('ZADD', KEYS[1], unpack(leased))
   -- GT: an id handed out again keeps the longer hold it already has.
   if max_in_flight > 0 then redis.call('ZADD', KEYS[3], 'GT', unpack(leased)) end
-  tat = tat + math.ceil(#ids / batch) * interval
-  redis.call('HSET', KEYS[2], 'tat', string.format('%.0f', tat))
+  tat = spend(KEYS[2], tat, interval, math.ceil(#ids / batch))
 end
 
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')

@@ -5,7 +5,8 @@
 one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,8 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
+
+log = logging.getLogger("vidpoll.providers")
 
 
 class FailureClass(StrEnum):
@@ -252,10 +255,29 @@ def storable(outcome: Outcome) -> Outcome:
     return replace(outcome, **{one.name: _storable(getattr(outcome, one.name)) for one in fields(outcome)})
 
 
+def can_be_stored(name: str) -> bool:
+    """Whether an id of the provider can be kept as it is; ids are never changed."""
+    return bool(name) and _storable(name) == name
+
+
 def _storable(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, FailureClass):
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
     return tuple(map(_storable, value)) if isinstance(value, tuple) else value
+
+
+def understood(read: Callable[[], CheckOutcome]) -> CheckOutcome:
+    """What ``read`` makes of an answer; an answer it stumbles over says nothing of its operation, nor of any other."""
+    try:
+        return read()
+    except Exception as error:
+        log.exception("an answer of the provider cannot be read")
+        return broken(error)
+
+
+def broken(error: Exception) -> Unreachable:
+    """What an adapter that raised tells: nothing."""
+    return Unreachable(f"{type(error).__name__}: the answer cannot be used", FailureClass.BROKEN)
 
 
 class Provider(Protocol):

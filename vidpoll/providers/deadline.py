@@ -55,6 +55,13 @@ class _Watchdog:
                 self._thread.start()
             self._changed.notify()
 
+    def attach(self, call: Call, reading: socket.socket | None) -> None:
+        """The answer comes from this socket; TimeoutError when the deadline struck before it began."""
+        with self._changed:
+            call.socket = reading
+            if call.expired:
+                raise TimeoutError("the deadline struck before the answer began")
+
     def remove(self, call: Call) -> None:
         with self._changed:
             self._calls.discard(call)
@@ -96,7 +103,7 @@ class _Watched:
     def getresponse(self) -> Any:
         call: Call | None = getattr(_current, "call", None)
         if call is not None:
-            call.socket = self.sock
+            _watchdog.attach(call, self.sock)
         return super().getresponse()  # type: ignore[misc]  # a mixin of urllib3's connections
 
 

@@ -39,6 +39,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
+    understood,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
 
@@ -93,7 +94,7 @@ class Replicate:
 
     def _check_one(self, operation: Operation) -> CheckOutcome:
         answer = self._ask("GET", f"/predictions/{quote(operation.name, safe='')}")
-        return _outcome(answer) if isinstance(answer, Answer) else answer
+        return understood(lambda: _outcome(answer)) if isinstance(answer, Answer) else answer
 
     def _ask(self, method: str, path: str) -> Answer | Unauthorized | Unreachable:
         try:
@@ -193,7 +194,7 @@ def _listed(answer: Answer, sent: Sent) -> LookUpOutcome:
         tuple(
             str(one["id"])
             for one, moment in zip(predictions, made, strict=True)
-            if one.get("id") and _fits(one, sent) and (moment is None or sent.after <= moment <= sent.before)
+            if one.get("id") and _fits(one, sent) and moment and sent.after <= moment <= sent.before
         ),
         None if back_far_enough else _cursor(page.get("next")),
     )

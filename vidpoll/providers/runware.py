@@ -5,6 +5,7 @@ Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
+    understood,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
 
@@ -91,7 +93,10 @@ class Runware:
         except CallFailed as failed:
             return dict.fromkeys((operation.name for operation in operations), failed.unreachable)
         blocked = _blocked(answer)
-        return {operation.name: blocked or _outcome(answer.object(), operation) for operation in operations}
+        if blocked:
+            return dict.fromkeys((operation.name for operation in operations), blocked)
+        body = answer.object()
+        return {one.name: understood(partial(_outcome, body, one)) for one in operations}
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """Runware has no task type that cancels."""
@@ -145,6 +150,9 @@ def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
         return refusal
     if answer.status == 408:
         return Ambiguous("HTTP 408")
+    if any(part in str(error.get("code", "")).lower() for error in errors for part in _PASSING):
+        # Runware may be at it all the same; a replay under our id finds out.
+        return Ambiguous(_words(errors, "no acknowledgement"))
     if errors and answer.status < 500:
         return Refused(_code(errors[0]), _words(errors, "refused"))
     if 400 <= answer.status < 500:
@@ -161,8 +169,9 @@ def _looked_up(answer: Answer, task_uuid: str) -> LookUpOutcome:
     refusal = _of_the_account(answer, errors)
     if refusal:
         return refusal
-    about_it = [error for error in errors if error.get("taskUUID") in (task_uuid, None)]
-    if any("notfound" in str(error.get("code", "")).lower() for error in about_it) or body.get("data") == []:
+    about_it = [error for error in errors if error.get("taskUUID") == task_uuid]
+    said_so = answer.status < 500 and any("notfound" in str(error.get("code", "")).lower() for error in about_it)
+    if said_so or (answer.status == 200 and not errors and body.get("data") == []):
         return Absent()
     return unusable(answer, _words(errors, ""))
 

@@ -34,6 +34,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
+    understood,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
 
@@ -110,7 +111,7 @@ class Veo:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
             return failed.unreachable
-        return _outcome(answer)
+        return understood(lambda: _outcome(answer))
 
     def _models(self) -> str:
         return "/publishers/google/models" if self._vertex else "/models"
@@ -144,7 +145,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     if answer.status == 429:
         return RateLimited(_pause(answer))
     if answer.status in (401, 403):
-        return Unauthorized(message)
+        return Unauthorized(message, whole_account=answer.status == 401)
     if 400 <= answer.status < 500 and answer.status != 408:
         return Refused(code, message)
     return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")

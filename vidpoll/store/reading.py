@@ -1,5 +1,6 @@
 """Reading generations. Ages are judged by the database's clock, which every read brings along."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
@@ -52,6 +53,13 @@ class Reading(EngineBound):
             query = query.where(generations.c.status == status)
         with answering(self._engine) as connection:
             return [to_generation(row) for row in connection.execute(query).mappings()]
+
+    def ping(self) -> float:
+        """Seconds Postgres takes to answer."""
+        began = time.monotonic()
+        with answering(self._engine) as connection:
+            connection.execute(select(1))
+        return time.monotonic() - began
 
     def counts(self) -> dict[Status, int]:
         """How many generations stand in each status."""

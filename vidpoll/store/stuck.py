@@ -91,8 +91,9 @@ class Stuck(EngineBound):
         return self._pages(and_(_ROW.status == Status.SUBMITTING, _ROW.account == account, old))
 
     def left_unknown(self, account: str) -> Iterator[list[Waiting]]:
-        """Generations of the account that are unknown, and that nobody is looking up."""
-        return self._pages(and_(_ROW.status == Status.UNKNOWN, _ROW.account == account, _ROW.next_check_at.is_(None)))
+        """Generations of the account that are unknown, and were never looked up nor left to a person."""
+        unasked = and_(_ROW.next_check_at.is_(None), _ROW.looked_up.is_(None))
+        return self._pages(and_(_ROW.status == Status.UNKNOWN, _ROW.account == account, unasked))
 
     def late_looks(self, by_s: float) -> tuple[int, float]:
         """How many looks are later than ``by_s`` seconds, and by how many seconds the oldest is."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vidpoll.generation import Failure, Generation, Status
@@ -60,29 +60,44 @@ class Submitting(Moving):
             guard=_ROW.submit_token == token, stage=reason,
         )  # fmt: skip
 
-    def not_sent(self, id: UUID, reason: str, *, failed: bool = True) -> bool:
-        """Submitting → pending: the provider did not take this call."""
+    def not_sent(self, id: UUID, token: UUID | None, reason: str, *, failed: bool = True) -> bool:
+        """Submitting → pending: the provider did not take this attempt's call."""
         counted = 1 if failed else 0
         return self._move(
-            id, (Status.SUBMITTING,), Status.PENDING, "not_sent", {"reason": reason}, stage=reason,
-            failures=_ROW.failures + counted, failures_in_a_row=_ROW.failures_in_a_row + counted,
+            id, (Status.SUBMITTING,), Status.PENDING, "not_sent", {"reason": reason}, guard=_attempt(token),
+            stage=reason, failures=_ROW.failures + counted, failures_in_a_row=_ROW.failures_in_a_row + counted,
         )  # fmt: skip
 
-    def unanswered(self, id: UUID, reason: str) -> bool:
-        """Submitting → pending: the provider may have taken it, and takes a replay under our id for the same one."""
+    def unanswered(self, id: UUID, token: UUID | None, reason: str, *, stale_s: float | None = None) -> bool:
+        """Submitting → pending: the provider may have taken it, and takes a replay under our id for the same one.
+
+        Of this attempt; or of any that began more than ``stale_s`` seconds ago, so that its worker must be gone.
+        """
+        guard = _attempt(token) if stale_s is None else _stale(stale_s)
         return self._move(
-            id, (Status.SUBMITTING,), Status.PENDING, "unanswered", {"reason": reason}, stage=reason, maybe_sent=True,
+            id, (Status.SUBMITTING,), Status.PENDING, "unanswered", {"reason": reason}, guard=guard,
+            stage=reason, maybe_sent=True,
             failures=_ROW.failures + 1, failures_in_a_row=_ROW.failures_in_a_row + 1,
         )  # fmt: skip
 
-    def unknown(self, id: UUID, failure: Failure, *, look_up_in: float | None = None) -> bool:
+    def unknown(
+        self,
+        id: UUID,
+        failure: Failure,
+        *,
+        token: UUID | None = None,
+        stale_s: float | None = None,
+        look_up_in: float | None = None,
+    ) -> bool:
         """Submitting, or pending after an unanswered call, → unknown: nobody can tell whether the provider took it.
 
-        With ``look_up_in`` the provider will be asked in so many seconds; without, a person decides.
+        Which attempt is meant is said as in :meth:`unanswered`. With ``look_up_in`` the provider will be asked in so
+        many seconds; without, a person decides.
         """
+        attempt = _attempt(token) if stale_s is None else _stale(stale_s)
         return self._move(
             id, (Status.SUBMITTING, Status.PENDING), Status.UNKNOWN, "unknown", asdict(failure),
-            guard=(_ROW.status == Status.SUBMITTING) | _ROW.maybe_sent,
+            guard=case((_ROW.status == Status.SUBMITTING, attempt), else_=_ROW.maybe_sent),
             error=asdict(failure), stage=failure.message, failures_in_a_row=0, looked_up=None,
             next_check_at=None if look_up_in is None else later(look_up_in),
         )  # fmt: skip
@@ -104,8 +119,10 @@ class Submitting(Moving):
                 expected_at=later(expected_s, sent_at), deadline_at=later(timeout_s, sent_at),
                 failures_in_a_row=0, maybe_sent=False, error=None, stage="accepted by the provider",
             )  # fmt: skip
-        except IntegrityError:
-            return False
+        except IntegrityError as error:
+            if "generations_operation_unique" in str(error.orig):
+                return False
+            raise
 
     # -- reconciling what is unknown ------------------------------------------------------------------------------
 
@@ -138,3 +155,12 @@ class Submitting(Moving):
         )
         with answering(self._engine) as connection:
             return connection.execute(query.limit(1)).first() is not None
+
+
+def _attempt(token: UUID | None) -> ColumnElement[bool]:
+    """The attempt of this token, and no later one: a worker that hung must not undo another's."""
+    return _ROW.submit_token.is_(None) if token is None else _ROW.submit_token == token
+
+
+def _stale(seconds: float) -> ColumnElement[bool]:
+    return _ROW.updated_at < later(-seconds)

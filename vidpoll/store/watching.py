@@ -75,11 +75,16 @@ class Watching(Moving):
             guard=_TIMED_OUT, result=late, **values,
         )  # fmt: skip
 
-    def failed(self, id: UUID, failure: Failure, *, by_check: bool = False) -> bool:
-        """Pending, submitting, processing or unknown → failed; ``by_check`` counts the look that found it."""
-        expected = (Status.PENDING, Status.SUBMITTING, Status.PROCESSING, Status.UNKNOWN)
+    def failed(
+        self, id: UUID, failure: Failure, *, expected: Status, token: UUID | None = None, by_check: bool = False
+    ) -> bool:
+        """Pending, submitting (this attempt), processing or unknown → failed.
+
+        ``by_check`` counts the look that found it.
+        """
+        guard = _ROW.submit_token == token if expected is Status.SUBMITTING else None
         return self._move(
-            id, expected, Status.FAILED, "failed", asdict(failure),
+            id, (expected,), Status.FAILED, "failed", asdict(failure), guard=guard,
             error=asdict(failure), completed_at=func.now(), stage=None, checks=_ROW.checks + int(by_check),
         )  # fmt: skip
 

@@ -37,33 +37,12 @@ _COLUMNS: tuple[sa.Column[Any], ...] = (
 
 
 def upgrade() -> None:
-    """Add columns, whose defaults cost no rewrite, and build the indexes while the table is being written to."""
+    """Add columns; their defaults cost no rewrite."""
     for column in _COLUMNS:
         op.add_column("generations", column)
-    with op.get_context().autocommit_block():
-        # A build that was interrupted leaves an index that is not valid: begin anew.
-        op.execute("DROP INDEX IF EXISTS generations_late_idx")
-        op.create_index(
-            "generations_late_idx",
-            "generations",
-            ["account", "next_check_at"],
-            postgresql_where=sa.text("watch_until IS NOT NULL"),
-            postgresql_concurrently=True,
-        )
-        op.execute("DROP INDEX IF EXISTS generations_operation_unique")
-        op.create_index(
-            "generations_operation_unique",
-            "generations",
-            ["account", "operation_name"],
-            unique=True,
-            postgresql_where=sa.text("operation_name IS NOT NULL"),
-            postgresql_concurrently=True,
-        )
 
 
 def downgrade() -> None:
     """Take them away again."""
-    op.drop_index("generations_operation_unique", "generations")
-    op.drop_index("generations_late_idx", "generations")
     for column in reversed(_COLUMNS):
         op.drop_column("generations", column.name)
