@@ -178,6 +178,32 @@ def test_a_video_that_is_done_after_its_deadline_is_kept(hasty: Fleet, case: Beg
     assert (told.charges, told.doubled) == (len(ids), 0)
 
 
+def test_a_provider_that_hangs_and_comes_back_is_not_called_more_often_than_allowed(
+    special_fleet: Callable[..., Fleet], case: Begin
+):
+    told = case(15, "the provider hangs for 6 s with every thread waiting, then answers: calls in any second")
+    limits = Limits(status_rate=10, status_burst=2, submit_rate=10, submit_burst=2, submit_timeout_s=20)
+    fleet = special_fleet(limits=limits)
+    fleet.simulate("durations", median_s=20)
+    ids = fleet.submit(60, "vertex")
+    fleet.in_flight(30)
+    fleet.provider_proxy.hold_answers()
+    until(lambda: fleet.provider_proxy.holding >= 14, within_s=30, what="every thread to wait")
+    hung_at = time.monotonic()
+    until(lambda: time.monotonic() - hung_at > 6)
+    fleet.provider_proxy.release()
+    released = time.monotonic()
+    until(lambda: time.monotonic() - released > 4)
+
+    lanes = fleet.report()["by_key"]
+    fleet.simulate("durations", median_s=0.1)
+    told.settle(fleet, ids)
+    most = {verb: lanes[f"key-vertex:{verb}"]["max_calls_in_any_second"] for verb in ("status", "submit")}
+    told.note(**most)
+    assert max(most.values()) <= 12
+    assert (told.lost, told.doubled) == (0, 0)
+
+
 def test_cancels_at_every_moment_end_in_exactly_one_final_state(fleet: Fleet, case: Begin):
     told = case(21, "cancels while waiting, during the paid call, while made, when done; some refused or ignored")
     fleet.simulate("durations", median_s=1.5, sigma=0.5)
