@@ -24,7 +24,7 @@ import requests
 from psycopg.rows import dict_row
 
 from tests.acceptance.faults import providers, scale
-from tests.acceptance.faults.proxy import Proxy
+from tests.acceptance.faults.remote import RemoteProxy
 from tests.acceptance.stack import PROJECT
 from tests.waiting import until
 from vidpoll import Client, GenerationRequest, messages
@@ -106,9 +106,9 @@ class Fleet:
         self._database_url = postgres.create()
         self._redis, self._redis_url = redis_server(folder)
         self._simulator, self.simulator_port = self._start_simulator()
-        self.redis_proxy = Proxy("127.0.0.1", urlsplit(self._redis_url).port or 0)
-        self.postgres_proxy = Proxy("127.0.0.1", postgres.port)
-        self.provider_proxy = Proxy("127.0.0.1", self.simulator_port)
+        self.redis_proxy = RemoteProxy(folder, "redis", "127.0.0.1", urlsplit(self._redis_url).port or 0)
+        self.postgres_proxy = RemoteProxy(folder, "postgres", "127.0.0.1", postgres.port)
+        self.provider_proxy = RemoteProxy(folder, "provider", "127.0.0.1", self.simulator_port)
         self._environ = self._settings() | environ
         self._standing = [f"worker{number}" for number in range(1, workers + 1)]
         self._standing += [f"beat{number}" for number in range(1, beats + 1)]
@@ -436,7 +436,7 @@ class Fleet:
 
     # -- plumbing ------------------------------------------------------------------------------------------------------
 
-    def _proxies(self) -> tuple[Proxy, ...]:
+    def _proxies(self) -> tuple[RemoteProxy, ...]:
         return self.redis_proxy, self.postgres_proxy, self.provider_proxy
 
     def _pass_through(self) -> None:

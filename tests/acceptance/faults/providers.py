@@ -37,8 +37,8 @@ class Limits:
     submit_timeout_s: float = 3
     refused_pause_s: float = 5
     max_in_flight: int | None = None
-    timeout_s: float = 1800
-    expected_s: float = 300
+    timeout_s: float = 7200
+    expected_s: float = 3600  # the overdue are looked at more rarely, and ten thousand take minutes to submit
     not_found_grace_s: float | None = None
     retention_s: float | None = None
     schedule: str = (

@@ -5,10 +5,13 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.acceptance.faults.proxy import Proxy
+from tests.acceptance.faults.remote import RemoteProxy
 from tests.waiting import until
 
 
@@ -222,6 +225,26 @@ def test_a_server_that_is_away_costs_the_connection_and_may_move(proxy: Proxy, s
 
     assert _echoed(connect(), b"moved") == b"moved"
     other.stop()
+
+
+def test_one_in_a_process_of_its_own_does_the_same_and_ends_with_its_controller(tmp_path: Path, server: _Echo):
+    (tmp_path / "logs").mkdir()
+    remote = RemoteProxy(tmp_path, "echo", "127.0.0.1", server.port)
+    with socket.create_connection(("127.0.0.1", remote.port), timeout=5) as client:
+        assert _echoed(client, b"x") == b"x"
+        assert (remote.connections, remote.open, remote.holding) == (1, 1, 0)
+        remote.lose_answers(1, matching=b"y")
+        client.sendall(b"y")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        assert remote.spoiled == 1
+    with pytest.raises(RuntimeError, match="no_such_mode"):
+        remote.no_such_mode()
+    pid = remote._child.pid
+
+    remote.close()
+
+    assert not psutil.pid_exists(pid)
 
 
 def test_its_end_leaves_neither_thread_nor_socket(server: _Echo):
