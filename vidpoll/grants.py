@@ -35,14 +35,16 @@ class Grants:
         """Whether the grant is too old to be used."""
         return self._lanes.now_us() > call_at_us + STALE_GRANT_S * 1e6
 
-    def usable(self, lane: Lane, call_at_us: int, *, calls: int) -> bool:
-        """Whether the calls may be made now: it is their moment, or other tokens are to be had for them.
+    def renewed(self, lane: Lane, call_at_us: int, *, calls: int) -> int | None:
+        """The moment at which the calls may be made: the grant's, or now with fresh tokens; None if there are none.
 
         A grant is good for its moment only. Were late ones used, those that queued while a provider hung would all
         leave together with the next ones.
         """
-        in_time = self._lanes.now_us() <= call_at_us + JITTER_S * 1e6
-        return in_time or self._lanes.take(lane, self._limits(lane), calls)
+        now_us = self._lanes.now_us()
+        if now_us <= call_at_us + JITTER_S * 1e6:
+            return call_at_us
+        return now_us if self._lanes.take(lane, self._limits(lane), calls) else None
 
     def wait_until(self, call_at_us: int) -> None:
         """Wait for the grant's moment: what messages take on their way is evened out, calls keep the bucket's pace."""

@@ -125,14 +125,18 @@ class Lifecycle:
             return
         with self._steps.back_in_lane_on_failure(lane, ids):
             self._grants.wait_until(call_at_us)
+            moment_us = self._grants.renewed(lane, call_at_us, calls=len(ids))
+            if moment_us is None:
+                self._grants.give_back(lane, ids)
+                return
             for id in ids:
-                self._submit(self._accounts[account_name], lane, id, call_at_us)
+                self._submit(self._accounts[account_name], lane, id, moment_us)
 
     def _submit(self, account: Account, lane: Lane, id: UUID, call_at_us: int) -> None:
         generation = self._submitting(id)
         if generation is None:
             self._leave_submit_lane(lane, id)
-        elif not self._grants.usable(lane, call_at_us, calls=1):
+        elif self._grants.renewed(lane, call_at_us, calls=1) is None:
             self._steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
         else:
             self._submitted(account, lane, generation, self._paid_call(generation))
@@ -216,7 +220,7 @@ class Lifecycle:
             now, later = self._one_kind_of_call(watched)
             calls = -(-len(now) // self._limits(lane).batch)
             self._grants.wait_until(call_at_us)
-            if not self._grants.usable(lane, call_at_us, calls=calls):
+            if self._grants.renewed(lane, call_at_us, calls=calls) is None:
                 now, later = [], watched
             self._steps.look_again(lane, self._look(self._accounts[account_name], now))
             if later:
