@@ -15,8 +15,9 @@ from tests.simulation.strands import Killed, Loop, Strand
 from tests.simulation.time import Time, WorkerClock
 from tests.simulation.trace import Trace
 from vidpoll import messages
-from vidpoll.dispatcher import Dispatcher
+from vidpoll.dispatcher import SIDE_BY_SIDE, Dispatcher
 from vidpoll.errors import Unavailable
+from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lanes
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import Services, build
@@ -54,6 +55,7 @@ class Queue:
         self._waiting: Counter[str] = Counter()
         self._generation = 0
         self.delays = Delays()
+        self.held_until = 0.0
 
     def length(self, queue: str) -> int:
         """How many wait in a queue of Celery's."""
@@ -65,7 +67,7 @@ class Queue:
             return
         self._send(task, kwargs)
         if self._dice.random() < self.delays.doubled:
-            self._trouble.disturb()
+            self._trouble.disturb(SIDE_BY_SIDE)
             self._send(task, kwargs)
 
     def drop(self) -> None:
@@ -76,6 +78,7 @@ class Queue:
     def _send(self, task: str, kwargs: dict[str, Any]) -> None:
         late = self._dice.random() < self.delays.late
         delay = self._dice.choice([0.3, 0.9, 1.5, 20.0]) if late else self._dice.uniform(0.003, 0.09)
+        arrives_at = max(self._loop.now + delay, self.held_until)
         queue, generation = messages.QUEUE_OF[task], self._generation
         self._waiting[queue] += 1
 
@@ -83,11 +86,9 @@ class Queue:
             if generation != self._generation:
                 return
             self._waiting[queue] -= 1
-            if late:
-                self._trouble.disturb()
             self._deliver(task, kwargs)
 
-        self._loop.at(self._loop.now + delay, arrive)
+        self._loop.at(arrives_at, arrive)
 
 
 class Fleet:
@@ -124,6 +125,8 @@ class Fleet:
 
         def ended(strand: Strand) -> None:
             del self.running[strand]
+            if strand.error:
+                self._world.ledger.forgets(strand, self._loop.now)
             if strand.error and not isinstance(strand.error, Unavailable | Killed):
                 self.broken.append(strand.error)
             if done:
@@ -181,7 +184,7 @@ class Fleet:
         self._started += 1
         name = f"w{self._started}"
         clock = WorkerClock(self._loop, began=1000.0 * self._started)
-        paying: dict[Strand, UUID] = {}
+        client, paying = servers.client(self._redis_url, self._time, self._trouble), dict[Strand, UUID]()
         wires = {
             account.name: vendors.Wire(
                 account, self._world, self._loop, self._trouble, self._dice, paying, self._child
@@ -191,7 +194,8 @@ class Fleet:
         services = replace(
             build(self._settings),
             store=self._store,
-            lanes=Lanes(servers.client(self._redis_url, self._time, self._trouble), clock=clock),
+            lanes=Lanes(client, clock=clock),
+            heartbeats=Heartbeats(client),
             providers={name: vendors.adapter(wire) for name, wire in wires.items()},
             accounts=ACCOUNTS,
             clock=clock,

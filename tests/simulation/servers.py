@@ -41,7 +41,10 @@ class OrderedStore(Store):
 def postgres(url: str, time: Time, trouble: Trouble) -> Engine:
     """An engine as vidpoll makes it, but for the pool: a strand may be left while it holds a connection."""
     engine = create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT", pool_size=0
+        url.replace("postgresql://", "postgresql+psycopg://"),
+        isolation_level="AUTOCOMMIT",
+        pool_size=0,
+        connect_args={"options": "-c synchronous_commit=off"},  # the server itself is never killed in here
     )
 
     @event.listens_for(engine, "do_execute")

@@ -12,7 +12,7 @@ import redis
 
 from tests.simulation import servers
 from tests.simulation.accounts import BURST, RATE, TARGETS
-from tests.simulation.faults import Odds, Trouble
+from tests.simulation.faults import CALM, ROUGH, Trouble
 from tests.simulation.fleet import Delays, Fleet, Worker
 from tests.simulation.strands import Loop, Strand
 from tests.simulation.time import Time
@@ -34,7 +34,6 @@ VENDOR_FAULTS: Final = {
     "status_backwards": 0.3, "not_found_first": 2, "lookup_500": 0.5, "cancel_500": 0.5, "cancel_refused": 0.5,
     "cancel_ignored": 0.5, "job_lost": 0.1, "job_failed": 0.3, "job_filtered": 0.3, "job_partial": 0.3,
 }  # fmt: skip
-ROUGH: Final = Odds(fails=0.004, lost=0.004, killed=0.002, stalls=0.002, breath=0.2)
 ROUGH_DELAYS: Final = Delays(dropped=0.02, doubled=0.04, late=0.04)
 
 
@@ -175,11 +174,16 @@ class Sim:
         """Redis loses everything."""
         self.note("FLUSHALL")
         self.redis.flushall()
-        self.trouble.disturb()
+        self.trouble.disturb(2 * BURST)
 
     def drop_messages(self) -> None:
         self.note("all tasks dropped")
         self.fleet.queue.drop()
+
+    def hold_messages(self, seconds: float) -> None:
+        """The workers are busy, or the broker is: what is published comes late, all at once."""
+        self.note("tasks are held for", seconds)
+        self.fleet.queue.held_until = self.loop.now + seconds
 
     def away(self, kind: str, seconds: float) -> None:
         self.note(kind, "is away for", seconds)
@@ -188,7 +192,7 @@ class Sim:
     def step_redis_clock(self, seconds: float) -> None:
         self.note("the clock of Redis steps by", seconds)
         self.time.redis_ahead_s += seconds
-        self.trouble.disturb()
+        self.trouble.disturb(1000)  # until every worker has heard of it, grants are taken for older or newer ones
 
     def vendors(self, **faults: Any) -> None:
         """Set these vendor faults, and no others."""
@@ -198,7 +202,7 @@ class Sim:
 
     def rough(self, on: bool) -> None:
         """Whether calls, messages and workers fail by themselves."""
-        self.trouble.odds = ROUGH if on else Odds()
+        self.trouble.odds = dict(ROUGH if on else CALM)
         self.fleet.queue.delays = ROUGH_DELAYS if on else Delays()
 
     def calm(self) -> None:

@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.simulation import invariants
 from tests.simulation.accounts import TARGETS
 from tests.simulation.faults import FATES, Armed
-from tests.simulation.known import tell_known
 from tests.simulation.sim import SHARED, VENDOR_FAULTS, Sim
 from tests.simulation.walk import end
 
@@ -102,16 +101,15 @@ def machine(simulation: Callable[[int], Sim]) -> type[RuleBasedStateMachine]:
 
 @pytest.mark.timeout(600)
 def test_no_short_history_breaks_anything(simulation: Callable[[int], Sim]):
-    with tell_known():
-        run_state_machine_as_test(
-            machine(simulation),
-            settings=settings(
-                max_examples=15,
-                stateful_step_count=40,
-                deadline=None,
-                print_blob=True,
-                database=None,
-                phases=[Phase.generate, Phase.shrink],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    run_state_machine_as_test(
+        machine(simulation),
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=40,
+            deadline=None,
+            print_blob=True,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

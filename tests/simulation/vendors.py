@@ -8,18 +8,22 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from tests.simulation.faults import Trouble
-from tests.simulation.strands import Loop, Strand
+from tests.simulation.strands import Killed, Loop, Strand
 from vidpoll import providers
 from vidpoll.accounts import Account
-from vidpoll.providers.base import FailureClass, Provider
+from vidpoll.providers.base import FailureClass, Provider, Submitted
 from vidpoll.providers.http import CHECK_DEADLINE_S, READ_TIMEOUT_S, Answer, CallFailed
 from vidpoll.simulator import Call, Reply, World, answer
 from vidpoll.simulator.jobs import Job
+from vidpoll.steps import STORE_PAUSES_S
+
+#: Seconds for which a worker tries to store what only it knows.
+PATIENCE_S: Final = sum(STORE_PAUSES_S)
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Ledger:
     Attributes:
         charges: the names of the jobs paid for each generation.
         arrivals: the moments at which calls of a key and verb arrived.
+        told: generations whose operation the vendor told to a worker, to whom and when.
         calling: generations whose paid call is under way, and how often.
     """
 
@@ -36,6 +41,13 @@ class Ledger:
     arrivals: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     calling: dict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     payer: UUID | None = None
+    told: dict[UUID, tuple[Strand, float]] = field(default_factory=dict)
+
+    def forgets(self, strand: Strand, now: float) -> None:
+        """A worker was killed before it noted what a vendor told; or Postgres was away for a minute."""
+        for id, (teller, moment) in list(self.told.items()):
+            if teller is strand and (isinstance(strand.error, Killed) or now - moment > PATIENCE_S):
+                del self.told[id]
 
 
 class Watched(World):
@@ -94,7 +106,7 @@ class Wire:
 
         def reach() -> Reply:
             self.loop.sleep(self.dice.uniform(0.001, 0.008))
-            if self.dice.random() < self.trouble.odds.stalls:
+            if self.dice.random() < self.trouble.odds["call"].stalls / 4:
                 self._arrives_after_the_deadline(call, payer, deadline)
             return self._at_vendor(call, payer)
 
@@ -113,7 +125,7 @@ class Wire:
     def _arrives_after_the_deadline(self, call: Call, payer: UUID | None, deadline: float) -> None:
         """It lies in a gateway until nobody waits for it any more; then the vendor takes it up."""
         self.loop.at(deadline + self.dice.uniform(0.0, 5.0), lambda: self._at_vendor(call, payer))
-        self.trouble.disturb()
+        self.trouble.disturb(1)
         self._too_slow(deadline)
 
     def _failure(self, payer: UUID | None) -> Callable[[str], Exception]:
@@ -125,7 +137,7 @@ class Wire:
         return failed
 
     def _received(self, reply: Reply, deadline: float) -> Answer:
-        slow = self.dice.random() < self.trouble.odds.stalls * 5
+        slow = self.dice.random() < self.trouble.odds["call"].stalls
         self.loop.sleep(self.dice.uniform(2.0, 40.0) if slow else self.dice.uniform(0.01, 0.12))
         if self.loop.now + reply.delay_s > deadline or reply.manner in ("drip", "drip_headers"):
             self._too_slow(deadline)
@@ -158,7 +170,10 @@ class Attributed:
         self._wire.paying[strand] = our_id
         calling[our_id] += 1
         try:
-            return self._adapter.submit(request, our_id, replay=replay)
+            outcome = self._adapter.submit(request, our_id, replay=replay)
+            if isinstance(outcome, Submitted):
+                self._wire.world.ledger.told[our_id] = strand, self._wire.loop.now
+            return outcome
         finally:
             del self._wire.paying[strand]
             calling[our_id] -= 1

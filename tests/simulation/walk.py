@@ -27,10 +27,11 @@ def walk(sim: Sim, steps: int) -> None:
     end(sim)
 
 
-def end(sim: Sim) -> None:
-    """No more faults; time runs until nothing moves any more."""
+def end(sim: Sim, *, calm: bool = True) -> None:
+    """No more faults, unless not ``calm``; time runs until nothing moves any more."""
     sim.note("the end begins")
-    sim.calm()
+    if calm:
+        sim.calm()
     began = next_restore = sim.loop.now
     while not _quiet(sim) and sim.loop.now < began + QUIET_WITHIN_S:
         if sim.loop.now >= next_restore:
@@ -73,7 +74,8 @@ def _until_due(sim: Sim) -> float:
 
 def _ask(sim: Sim) -> None:
     account = sim.dice.choice(list(TARGETS))
-    prompt = sim.dice.choice(SHARED) if sim.dice.random() < 0.3 else f"prompt {len(sim.requests)}"
+    shared = sim.dice.random() < (0.5 if account == "replicate" else 0.1)
+    prompt = sim.dice.choice(SHARED) if shared else f"prompt {len(sim.requests)}"
     more = {}
     if sim.dice.random() < 0.2:
         more["priority"] = sim.dice.randrange(10)
@@ -107,7 +109,7 @@ def _a_moment(sim: Sim) -> None:
 
 
 def _a_while(sim: Sim) -> None:
-    sim.advance(sim.dice.choice([1.0, 2.0, 5.0, 10.0]))
+    sim.advance(sim.dice.choice([1.0, 1.0, 2.0, 5.0, 10.0]))
 
 
 def _a_long_while(sim: Sim) -> None:
@@ -161,6 +163,10 @@ def _drop(sim: Sim) -> None:
     sim.drop_messages()
 
 
+def _hold(sim: Sim) -> None:
+    sim.hold_messages(sim.dice.choice([0.5, 2.0, 5.0]))
+
+
 def _away(sim: Sim) -> None:
     sim.away(sim.dice.choice(["sql", "redis"]), sim.dice.choice([0.5, 5.0, 30.0, 80.0]))
 
@@ -179,7 +185,7 @@ def _rough(sim: Sim) -> None:
 
 
 _ACTIONS: Final = [
-    (_ask, 12), (_ask_for_many, 0.7), (_ask_again, 3), (_a_moment, 40), (_a_while, 8), (_a_long_while, 0.3),
+    (_ask, 12), (_ask_for_many, 0.7), (_ask_again, 3), (_a_moment, 40), (_a_while, 6), (_a_long_while, 0.15),
     (_silence, 2), (_tick, 8), (_restore, 4), (_cancel, 3), (_refresh, 2), (_decide, 2), (_kill, 1.5), (_arm, 5),
-    (_flush, 0.4), (_drop, 0.6), (_away, 0.5), (_clock, 0.3), (_vendors, 2), (_rough, 1),
+    (_flush, 0.4), (_drop, 0.6), (_hold, 1), (_away, 0.5), (_clock, 0.3), (_vendors, 2), (_rough, 1),
 ]  # fmt: skip
