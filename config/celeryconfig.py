@@ -61,8 +61,7 @@ broker_transport_options = {
 beat_schedule = {
     "restore_stuck": {
         "task": messages.RESTORE_STUCK,
+        # No `expires`: it is a moment of beat's clock, and a worker whose clock is ahead would drop every sweep.
         "schedule": 10.0,
-        # A sweep that could not run in time is replaced by the next one.
-        "options": {"expires": 30},
     },
 }

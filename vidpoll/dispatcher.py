@@ -125,7 +125,8 @@ class Dispatcher:
         limits, pressure = self._services.limits(lane), self._pressure[lane.verb]
         size = _ids_per_task(lane, limits.batch)
         claim = self._services.lanes.claim(lane, limits, want=pressure.room() * size, lease_s=self._services.lease_s)
-        tasks = list(_parts(claim.ids, size))
+        tasks: list[Sequence[UUID]] = [[id] for id in claim.ids[: claim.alone]]
+        tasks += _parts(claim.ids[claim.alone :], size)
         for ids in tasks:
             self._queues.publish(*_task(lane, ids, claim.granted_at_us))
         pressure.published(len(tasks))

@@ -332,3 +332,18 @@ def test_a_redis_clock_that_steps_back_makes_nothing_wait_longer_than_it_must(la
     lanes.schedule(LANE, dict.fromkeys(ids, 0.0))
 
     assert _claim(lanes, Limits(rate=10, burst=5)), "the bucket does not wait five minutes"
+
+
+def test_an_id_that_did_not_come_back_is_handed_out_alone_with_a_token_of_its_own(lanes: Lanes, clock: Clock):
+    ids, batched = _ids(6), Limits(rate=1, burst=3, batch=20)
+    lanes.schedule(LANE, dict.fromkeys(ids, 0.0))
+    assert len(_claim(lanes, batched, lease_s=10)) == 6
+    lanes.schedule(LANE, dict.fromkeys(ids[2:], 10.0))
+    clock.now += 20
+
+    claim = lanes.claim(LANE, batched, want=100, lease_s=10)
+
+    assert claim.alone == 2
+    assert set(claim.ids[:2]) == set(ids[:2])
+    assert set(claim.ids) == set(ids), "three tokens: two of them alone, the others together"
+    assert _claim(lanes, batched) == []

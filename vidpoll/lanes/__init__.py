@@ -78,11 +78,13 @@ class Claim:
         ids: due ids, most urgent first.
         granted_at_us: Redis' clock when they were handed out.
         wait_s: seconds until another claim could hand out something; None when the lane is empty or full.
+        alone: how many of the ids, the first ones, did not come back last time and are to be called for alone.
     """
 
     ids: list[UUID]
     granted_at_us: int
     wait_s: float | None
+    alone: int = 0
 
 
 class Lanes:
@@ -135,9 +137,9 @@ class Lanes:
         asked_at = self._monotonic()
         with _answering():
             keys = [lane.key(part) for part in ("due", "bucket", "in_flight", "claims")]
-            now, wait, *ids = self._claim(keys=keys, args=args)
+            now, wait, alone, *ids = self._claim(keys=keys, args=args)
         self._clock.learn(int(now), asked_at)
-        return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6)
+        return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6, int(alone))
 
     def take(self, lane: Lane, limits: Limits, calls: int) -> bool:
         """Take tokens for calls made right now, outside of a claim; False when there are not enough."""
@@ -173,6 +175,11 @@ class Lanes:
         microseconds = round(max(seconds, PAUSE_FLOOR_S) * 1e6)
         with _answering():
             self._pause(keys=[lane.key("bucket")], args=[microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT]])
+
+    def once_in(self, name: str, seconds: float) -> bool:
+        """Whether nobody else was told so within the last ``seconds``, by Redis' clock."""
+        with _answering():
+            return bool(self._redis.set(f"vidpoll:once:{name}", 1, nx=True, px=round(seconds * 1000)))
 
     def size(self, lane: Lane) -> int:
         """How many ids are in the lane."""
