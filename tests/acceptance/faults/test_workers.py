@@ -81,7 +81,8 @@ def test_a_worker_told_to_end_ends_by_itself_and_another_goes_on(fleet: Fleet, c
     assert (told.charges, told.lost, told.doubled) == (len(ids), 0, 0)
 
 
-@pytest.mark.parametrize("verb", ["check", pytest.param("submit", marks=scale.only_full)])
+@scale.only_full
+@pytest.mark.parametrize("verb", ["check", "submit"])
 def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Fleet, case: Begin, verb: str):
     told = case(24, f"a generation whose every {verb} kills the worker, among others of its account")
     fleet.kill("worker1")
