@@ -15,7 +15,8 @@
 -- ARGV[7]  recovery       seconds in which a slowed rate grows by the whole rate
 --
 -- An id that was handed out and did not come back may have ended its worker. It is handed out alone from then on, with a
--- token of its own, so that no others suffer with it; and from its fourth time on its lease doubles, up to an hour.
+-- token of its own, so that no others suffer with it; its lease is up to twice as long, by its id, so that those that
+-- were lost together part; and from its fourth time on its lease doubles, up to an hour.
 --
 -- now   this Redis' clock, µs
 -- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken
@@ -55,6 +56,7 @@ if #ids > 0 then
   for _, id in ipairs(ids) do
     local times = redis.call('HINCRBY', KEYS[4], id, 1)
     local longer = math.min(lease * 2 ^ math.max(0, math.min(times, 40) - 3), math.max(lease, 3600000000))
+    if times > 1 then longer = longer * (1 + (tonumber(string.sub(id, 1, 4), 16) or 0) / 65536) end
     leased[#leased + 1] = string.format('%.0f', now + longer)
     leased[#leased + 1] = id
   end
