@@ -23,8 +23,8 @@ from vidpoll.store import Checked
 
 log = logging.getLogger("vidpoll.steps")
 
-#: Pauses between tries to store what only we know, seconds; together about a minute.
-STORE_PAUSES_S: Final = (0.1, 0.5, 1, 2, 4, 8, 15, 30)
+#: Pauses between tries to store what only we know, seconds; together about two minutes.
+STORE_PAUSES_S: Final = (0.1, 0.5, 1, 2, 4, 8, 15, 30, 30, 30)
 #: The same for what restore can find out too, if later.
 SHORT_PAUSES_S: Final = STORE_PAUSES_S[:4]
 #: Seconds until work that failed for want of a server of ours is tried again.
@@ -109,7 +109,7 @@ class Steps:
         return True
 
     def until_stored(self, store: Callable[[], bool], what: str, pauses: Sequence[float] = STORE_PAUSES_S) -> bool:
-        """Store what only we know: again and again while Postgres is away, for about a minute."""
+        """Store what only we know: again and again while Postgres is away, for about two minutes."""
         for pause in pauses:
             try:
                 return store()
