@@ -66,7 +66,10 @@ def outcomes(rows: list[dict[str, Any]]) -> dict[str, int]:
     """How many rows ended how."""
     return dict(
         Counter(
-            f"{row['status']}" + (f" ({row['error']['code']})" if row["error"] and row["status"] == "failed" else "")
-            for row in rows
+            f"{row['status']}" + (f" ({_why(row)})" if row["status"] in ("failed", "unknown") else "") for row in rows
         ).most_common()
     )
+
+
+def _why(row: dict[str, Any]) -> str:
+    return str(row["account"] if row["status"] == "unknown" else row["error"]["code"])
