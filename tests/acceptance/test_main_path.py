@@ -115,6 +115,7 @@ def test_the_commands_say_what_happens_to_people_and_to_machines(stack: Stack, t
         "runware",
         "vertex",
         "gemini",
+        "replicate",
     }
     assert "refresh asked for" in stack.vidpoll("refresh", id).stdout
     assert json.loads(stack.vidpoll("cancel", id, "--json").stdout) == {"id": id, "asked": True}
