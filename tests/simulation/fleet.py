@@ -24,7 +24,7 @@ from vidpoll.services import Services, build
 from vidpoll.settings import Settings
 from vidpoll.store import Store
 
-WORKERS: Final = 3
+WORKERS: Final = 2
 
 
 class Worker:

@@ -14,7 +14,7 @@ from tests.simulation import servers
 from tests.simulation.accounts import BURST, RATE, TARGETS
 from tests.simulation.faults import CALM, ROUGH, Trouble
 from tests.simulation.fleet import Delays, Fleet, Worker
-from tests.simulation.strands import Loop, Strand
+from tests.simulation.strands import Loop
 from tests.simulation.time import Time
 from tests.simulation.trace import Trace
 from tests.simulation.vendors import Ledger, Watched
@@ -23,6 +23,8 @@ from vidpoll.errors import WrongState
 from vidpoll.generation import GenerationRequest
 from vidpoll.simulator import Durations, Faults
 
+#: More calls than any limit.
+UNTOLD: Final = 1000
 #: Prompts that several generations share, so that look-ups find more than one that fits.
 SHARED: Final = ["a fox", "an owl"]
 #: Vendor faults, and how likely each is while it is on.
@@ -50,7 +52,7 @@ class Sim:
         self.seed, self.dice, self.trace = seed, random.Random(seed), Trace()
         self.loop = Loop()
         self.time = Time(self.loop, vendors_ahead_s=self.dice.uniform(-20, 20))
-        self.trouble = Trouble(self.loop, self.dice, self.trace, self._kill_of)
+        self.trouble = Trouble(self.loop, self.dice, self.trace, lambda strand: self.fleet.kill_of(strand))  # noqa: PLW0108
         limit = RATE + BURST
         self.world = Watched(
             Durations(median_s=15, sigma=1.0, fixed_s=3), seed=seed, clock=self.time.vendors,
@@ -70,12 +72,10 @@ class Sim:
         self.accepted: set[uuid.UUID] = set()
         self.given_up: set[uuid.UUID] = set()
         self.problems: list[str] = []
+        self._turns = 0
         self.requests: list[GenerationRequest] = []
         self._raised = Raised(self.problems)
         logging.getLogger("vidpoll").addHandler(self._raised)
-
-    def _kill_of(self, strand: Strand) -> None:
-        self.fleet.kill_of(strand)
 
     def close(self) -> None:
         """End everything that runs."""
@@ -151,6 +151,11 @@ class Sim:
         self.fleet.tick(worker)
         self.loop.run_until(self.loop.now)
 
+    def turn(self) -> None:
+        """The next dispatcher looks at the lanes."""
+        self._turns += 1
+        self.fleet.tick(self.fleet.workers[self._turns % len(self.fleet.workers)])
+
     def restore(self) -> None:
         """Beat asks for it."""
         worker = self.fleet.any()
@@ -159,9 +164,9 @@ class Sim:
 
     def advance(self, seconds: float) -> None:
         """Time passes, and the dispatchers turn."""
-        end, every = self.loop.now + seconds, 0.1 if seconds < 1 else 0.4
+        end, every = self.loop.now + seconds, 0.12 if seconds < 1 else 0.5
         while self.loop.now < end:
-            self.fleet.tick(self.fleet.workers[0])
+            self.turn()
             self.loop.run_until(min(end, self.loop.now + every))
 
     # -- what goes wrong ----------------------------------------------------------------------------------------------
@@ -192,7 +197,10 @@ class Sim:
     def step_redis_clock(self, seconds: float) -> None:
         self.note("the clock of Redis steps by", seconds)
         self.time.redis_ahead_s += seconds
-        self.trouble.disturb(1000)  # until every worker has heard of it, grants are taken for older or newer ones
+        # Until every worker has heard of it, grants are taken for older or newer ones.
+        heard = max(self.loop.now, self.trouble.away.get("redis", 0.0)) + 10.0
+        for after in range(0, round(heard - self.loop.now), 3):
+            self.loop.at(self.loop.now + after, lambda: self.trouble.disturb(UNTOLD))
 
     def vendors(self, **faults: Any) -> None:
         """Set these vendor faults, and no others."""
@@ -224,12 +232,8 @@ class Sim:
 
     def found(self) -> None:
         """Tell of tasks that raised what they must not."""
-        self.problems += [f"a task raised {_told(error)}" for error in self.fleet.broken]
+        self.problems += [f"a task raised {''.join(traceback.format_exception(error))}" for error in self.fleet.broken]
         self.fleet.broken.clear()
-
-
-def _told(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
 
 
 class Raised(logging.Handler):

@@ -52,6 +52,7 @@ PLACES = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("account", ["runware", "vertex"])
 @pytest.mark.parametrize("fate", ["fails", "lost", "killed before", "killed after"])
 def test_any_await_point_of_one_generation_may_go_wrong(simulation: Callable[[int], Sim], account: str, fate: Fate):

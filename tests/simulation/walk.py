@@ -9,7 +9,7 @@ from tests.simulation.faults import FATES, Armed
 from tests.simulation.sim import SHARED, VENDOR_FAULTS, Sim
 
 #: Steps between two looks at the invariants.
-EVERY: Final = 40
+EVERY: Final = 50
 #: Virtual seconds after which everything must have come to its end.
 QUIET_WITHIN_S: Final = 6 * 3600.0
 RESTORE_EVERY_S: Final = 10.0
@@ -36,7 +36,9 @@ def end(sim: Sim, *, calm: bool = True) -> None:
     while not _quiet(sim) and sim.loop.now < began + QUIET_WITHIN_S:
         if sim.loop.now >= next_restore:
             sim.restore()
-            next_restore = sim.loop.now + (RESTORE_EVERY_S if sim.loop.now < began + 120 else 60.0)
+            for worker in sim.fleet.workers:
+                sim.tick(worker)
+            next_restore = sim.loop.now + (RESTORE_EVERY_S if sim.loop.now < began + 90 else 60.0)
         sim.tick(sim.fleet.workers[0])
         wait = min(_until_due(sim), next_restore - sim.loop.now)
         sim.loop.run_until(sim.loop.now + max(wait, 0.05))
@@ -105,11 +107,11 @@ def _ask_again(sim: Sim) -> None:
 
 
 def _a_moment(sim: Sim) -> None:
-    sim.advance(sim.dice.choice([0.02, 0.05, 0.1, 0.1, 0.2, 0.4]))
+    sim.advance(sim.dice.choice([0.02, 0.05, 0.05, 0.1, 0.1, 0.3]))
 
 
 def _a_while(sim: Sim) -> None:
-    sim.advance(sim.dice.choice([1.0, 1.0, 2.0, 5.0, 10.0]))
+    sim.advance(sim.dice.choice([1.0, 1.0, 2.0, 5.0]))
 
 
 def _a_long_while(sim: Sim) -> None:
@@ -150,8 +152,9 @@ def _kill(sim: Sim) -> None:
 
 
 def _arm(sim: Sim) -> None:
-    kind = sim.dice.choice(["sql", "sql", "redis", "call"])
-    sim.trouble.armed.append(Armed(kind, sim.dice.randrange(12), sim.dice.choice(FATES)))
+    kind = sim.dice.choice(["sql", "sql", "redis", "call", "call"])
+    within = sim.dice.choice(["", "submit", "submit", "check_status", "accept"])
+    sim.trouble.armed.append(Armed(kind, sim.dice.randrange(12 if not within else 4), sim.dice.choice(FATES), within))
     sim.note("armed", sim.trouble.armed[-1])
 
 
@@ -185,7 +188,7 @@ def _rough(sim: Sim) -> None:
 
 
 _ACTIONS: Final = [
-    (_ask, 12), (_ask_for_many, 0.7), (_ask_again, 3), (_a_moment, 40), (_a_while, 6), (_a_long_while, 0.15),
-    (_silence, 2), (_tick, 8), (_restore, 4), (_cancel, 3), (_refresh, 2), (_decide, 2), (_kill, 1.5), (_arm, 5),
+    (_ask, 7), (_ask_for_many, 0.4), (_ask_again, 3), (_a_moment, 40), (_a_while, 3), (_a_long_while, 0.1),
+    (_silence, 2), (_tick, 8), (_restore, 4), (_cancel, 3), (_refresh, 2), (_decide, 2), (_kill, 1.5), (_arm, 7),
     (_flush, 0.4), (_drop, 0.6), (_hold, 1), (_away, 0.5), (_clock, 0.3), (_vendors, 2), (_rough, 1),
 ]  # fmt: skip
