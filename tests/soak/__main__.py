@@ -133,7 +133,7 @@ def _report(
     memory.sample()
     told, redis = fleet.report(), fleet.redis()
     broken = broken_promises(fleet, load.ids)
-    if memory.growth > 1.03 or memory.samples[-1] > 2 * memory.samples[0]:
+    if memory.growth > 1.08 or memory.samples[-1] > 2 * memory.samples[0]:
         broken.append(f"memory grew from {memory.samples[0]:.0f} to {memory.samples[-1]:.0f} MB, and grows")
     return {
         "seed": seed,
