@@ -1,7 +1,7 @@
 """Thousands of steps of a whole vidpoll under faults at every await point, and what must be true all along.
 
-A failure prints its seed: ``pytest tests/simulation -k long_run --seed=…`` replays it, or ``SIMULATION_SEED=…``;
-``SIMULATION_STEPS=…`` makes the runs longer.
+A failure prints its seed: ``pytest tests/simulation -k long_run --seed=…`` replays it, or ``VIDPOLL_SIM_SEED=…``;
+``VIDPOLL_SIM_STEPS=…`` makes the runs longer, as ``VIDPOLL_FAULTS=full`` does.
 """
 
 import os
@@ -13,12 +13,12 @@ import pytest
 from tests.simulation.sim import Sim
 from tests.simulation.walk import walk
 
-STEPS = int(os.environ.get("SIMULATION_STEPS", "2000"))
+STEPS = int(os.environ.get("VIDPOLL_SIM_STEPS", "10000" if os.environ.get("VIDPOLL_FAULTS") == "full" else "2000"))
 SEEDS = [1, 2, 3, 4, random.SystemRandom().randrange(10**6)]
 
 
 def _seeds(given: int | None) -> list[int]:
-    wanted = given if given is not None else os.environ.get("SIMULATION_SEED")
+    wanted = given if given is not None else os.environ.get("VIDPOLL_SIM_SEED")
     return SEEDS if wanted is None else [int(wanted)]
 
 
