@@ -43,7 +43,7 @@ CALM: dict[Kind, Odds] = {"sql": Odds(), "redis": Odds(), "call": Odds()}
 ROUGH: dict[Kind, Odds] = {
     "sql": Odds(fails=0.004, lost=0.004, killed=0.002, stalls=0.002),
     "redis": Odds(fails=0.003, lost=0.002, killed=0.001, stalls=0.001),
-    "call": Odds(fails=0.01, lost=0.02, killed=0.01, stalls=0.02),
+    "call": Odds(fails=0.01, lost=0.02, killed=0.01, stalls=0.03),
 }
 
 
@@ -126,7 +126,7 @@ class Trouble:
         if alone:
             return
         if stalls:
-            self.loop.sleep(self.dice.choice([0.3, 1.5, 6.0, 20.0, 70.0, 130.0]))
+            self.loop.sleep(self.dice.choice([0.3, 1.5, 20.0, 70.0, 130.0]))
             self.disturb(SIDE_BY_SIDE)
         elif self.dice.random() < self.odds[kind].breath:
             self.loop.sleep(self.dice.choice([0.0, 0.0, 0.001, 0.003]))

@@ -1,5 +1,6 @@
 """What must be true at every moment, and what must be true at the end; each told with what led to it."""
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from typing import Any, Final
@@ -31,7 +32,7 @@ def finally_(sim: Sim) -> None:
 
 def _tell(sim: Sim, problems: list[str]) -> None:
     if problems:
-        ids = sorted({word for problem in problems for word in problem.split() if len(word) == 8})
+        ids = sorted({id for problem in problems for id in re.findall(r"(?<![\w-])[0-9a-f]{8}(?![\w-])", problem)})
         raise AssertionError(
             f"seed {sim.seed}, at {sim.loop.now:.3f} s:\n"
             + "\n".join(problems[:20])
@@ -168,13 +169,13 @@ def _could_be_found(sim: Sim, rows: dict[Any, dict[str, Any]], row: dict[str, An
 
 
 def _nothing_lost(sim: Sim, rows: dict[Any, dict[str, Any]]) -> list[str]:
-    """Every job that was paid for is told of by a row."""
+    """Every job that was paid for, and that its vendor does not deny, is told of by a row."""
     watched, found = {row["operation_name"] for row in rows.values()}, []
     for id, names in sim.ledger.charges.items():
         row = rows[id]
         if row["status"] == "unknown" or id in sim.given_up:
             continue
-        lost = [name for name in names if name not in watched]
+        lost = [name for name in names if name not in watched and not sim.world._jobs[name].lost]
         found += [f"{name}, paid for {_short(id)}, is lost: it is {row['status']}, {row['error']}" for name in lost]
     for row in rows.values():
         name = row["operation_name"]

@@ -15,6 +15,7 @@ from redis.client import Pipeline
 from sqlalchemy import Engine, create_engine, event
 
 from tests.simulation.faults import Trouble
+from tests.simulation.strands import Killed
 from tests.simulation.time import Time
 from vidpoll.generation import Generation
 from vidpoll.store import Store
@@ -72,12 +73,13 @@ def postgres(url: str, time: Time, trouble: Trouble) -> Engine:
 
 @contextmanager
 def _as_lost_connection(connection: Any) -> Iterator[None]:
-    """What a session held is free once its connection is lost; the connection itself is kept, to save time."""
+    """What a session held is free once its connection is lost, and at once, so that runs are repeatable."""
     try:
         yield
-    except psycopg.OperationalError:
-        if connection.autocommit:
-            connection.execute("SELECT pg_advisory_unlock_all()")
+    except (psycopg.OperationalError, Killed):
+        connection.rollback()
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.rollback()
         raise
 
 

@@ -38,8 +38,8 @@ def test_a_long_run_loses_nothing_and_pays_nothing_twice(simulation: Callable[[i
 def test_the_same_seed_is_the_same_run(simulation: Callable[[int], Sim]):
     runs = []
     for _ in range(2):
-        sim = simulation(11)
-        walk(sim, 150)
+        sim = simulation(320)
+        walk(sim, 300)
         rows = [{name: value for name, value in row.items() if name != "updated_at"} for row in sim.rows()]
         runs.append((sim.trace.count, sim.trace.digest, rows))
     assert runs[0] == runs[1]
