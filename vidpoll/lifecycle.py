@@ -199,8 +199,13 @@ class Lifecycle:
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
 
     def _leave_submit_lane(self, lane: Lane, id: UUID) -> None:
-        """Somebody else submitted it, or it was cancelled while it waited. One that waits again stays in the lane."""
-        if not any(one.status is Status.PENDING for one in self._store.find([id])):
+        """It is no longer to be submitted: it was already, or it was cancelled while it waited.
+
+        One that waits again stays in the lane; and one that is being submitted, so that the lane goes on counting how
+        often it was handed out, should it be ending its workers.
+        """
+        waits = (Status.PENDING, Status.SUBMITTING)
+        if not any(one.status in waits for one in self._store.find([id])):
             self._lanes.settle(lane, [id])
         self.cancel_if_requested(id)
 

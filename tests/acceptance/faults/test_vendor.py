@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.acceptance.faults import scale
 from tests.acceptance.faults.fleet import Fleet
 from tests.acceptance.faults.providers import Limits
 from tests.acceptance.faults.report import Case
@@ -16,7 +17,8 @@ Begin = Callable[[int, str], Case]
 @pytest.fixture(scope="module")
 def shared_hasty(tmp_path_factory: pytest.TempPathFactory, fault_postgres) -> Iterator[Fleet]:
     """A fleet with short deadlines and graces."""
-    limits = Limits(timeout_s=4, expected_s=2, not_found_grace_s=3, retention_s=60)
+    quick = "{ tiers = [[10, 0.5]], then_s = 1, jitter = 0 }"
+    limits = Limits(timeout_s=4, expected_s=2, not_found_grace_s=3, retention_s=60, schedule=quick)
     running = Fleet(tmp_path_factory.mktemp("hasty"), fault_postgres, limits=limits)
     yield running
     running.stop()
@@ -155,7 +157,10 @@ def test_what_contradicts_itself_is_not_believed(fleet: Fleet, case: Begin, faul
             most[str(row["id"])] = row["progress"]
 
     fleet.simulate("faults", **{fault: 0.5 if fault == "status_backwards" else 1})
-    until(lambda: never_falls() or min(row["checks"] + row["failures"] for row in fleet.rows(ids)) >= 4)
+    looked = 4 * scale.LATER_LOOKS_S + 30
+    until(
+        lambda: never_falls() or min(row["checks"] + row["failures"] for row in fleet.rows(ids)) >= 4, within_s=looked
+    )
     fleet.simulate("faults", **{fault: 0})
     rows = fleet.finished(ids)
     told.settle(fleet, ids)

@@ -102,7 +102,8 @@ def test_one_that_kills_its_worker_is_set_aside_and_the_others_go_on(fleet: Flee
 
     def set_aside() -> bool:
         """Ended, or handed out ever more rarely."""
-        row, due = fleet.row(poison) or {}, fleet.due("runware").get(str(poison), 0)
+        lane = "submit" if verb == "submit" else "status"
+        row, due = fleet.row(poison) or {}, fleet.due("runware", lane).get(str(poison), 0)
         return row["status"] in ("failed", "unknown") or due > LEASE_S + 1
 
     until(ended_under_deaths, within_s=90)
