@@ -146,7 +146,7 @@ def test_a_vendor_that_sends_a_byte_a_second_holds_up_nobody_and_the_deadline_ap
 @pytest.mark.parametrize("fault", ["status_backwards", "status_no_url"])
 def test_what_contradicts_itself_is_not_believed(fleet: Fleet, case: Begin, fault: str):
     told = case(19, {"status_backwards": "progress goes backwards", "status_no_url": "done, without a video"}[fault])
-    fleet.simulate("durations", median_s=2)
+    fleet.simulate("durations", median_s=2.5 * scale.LATER_LOOKS_S)
     ids = [id for account in ("runware", "vertex", "replicate") for id in fleet.submit(2, account)]
     fleet.in_flight(len(ids))
     most: dict[str, int] = {}
