@@ -43,7 +43,7 @@ def test_a_running_operation_is_pending_and_then_ready(subject: Subject):
     assert isinstance(subject.check(operation), Pending)
     ready = until(lambda: isinstance(found := subject.check(operation), Ready) and found)
     assert len(ready.videos) == 1
-    assert ready.videos[0].startswith(("https://", "gs://"))
+    assert ready.videos[0].startswith(("http://127.0.0.1:", "gs://"))
 
 
 def test_several_operations_are_told_apart(subject: Subject):

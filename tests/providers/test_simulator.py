@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.providers.subject import Subject
 from tests.waiting import until
@@ -154,6 +155,60 @@ def test_a_job_that_is_done_can_look_as_if_it_were_not(subject: Subject, fault: 
     setattr(subject.world.faults, fault, 1)
 
     assert isinstance(subject.check(operation), Pending)
+
+
+def test_a_finished_job_has_a_video_that_can_be_played(subject: Subject, simulator: Simulator):
+    done = subject.check(subject.submitted())
+
+    assert isinstance(done, Ready)
+    if subject.account == "vertex":
+        assert done.videos[0].startswith("gs://")
+        return
+    assert done.videos[0].startswith(f"{simulator.url}/files/")
+    calls = subject.world.report()["status_calls"]
+    told, played = requests.head(done.videos[0], timeout=5), requests.get(done.videos[0], timeout=5)
+    assert (told.status_code, told.content, told.headers["Content-Type"]) == (200, b"", "video/webm")
+    assert int(told.headers["Content-Length"]) == len(played.content)
+    assert played.content.startswith(b"\x1a\x45\xdf\xa3")  # EBML, what WebM is written in
+    assert subject.world.report()["status_calls"] == calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part", "told"),
+    [
+        ("bytes=0-99", 206, slice(0, 100), "bytes 0-99/{}"),
+        ("bytes=100-", 206, slice(100, None), "bytes 100-{last}/{}"),
+        ("bytes=-10", 206, slice(-10, None), "bytes {tenth_last}-{last}/{}"),
+        ("bytes=100-999999", 206, slice(100, None), "bytes 100-{last}/{}"),
+        ("bytes=999999-", 416, slice(0), "bytes */{}"),
+        ("bytes=-0", 416, slice(0), "bytes */{}"),
+        ("bytes=0-1,5-6", 200, slice(None), None),
+        ("bytes=-", 200, slice(None), None),
+        ("lines=0-1", 200, slice(None), None),
+    ],
+)
+def test_a_part_of_a_video_can_be_asked_for(
+    simulator: Simulator, asked: str, status: int, part: slice, told: str | None
+):
+    video = requests.get(f"{simulator.url}/files/any.webm", timeout=5).content
+
+    reply = requests.get(f"{simulator.url}/files/any.webm", headers={"Range": asked}, timeout=5)
+
+    size = len(video)
+    told = told and told.format(size, last=size - 1, tenth_last=size - 10)
+    assert (reply.status_code, reply.content) == (status, video[part])
+    assert reply.headers.get("Content-Range") == told
+
+
+def test_a_connection_carries_on_after_a_head(simulator: Simulator):
+    with requests.Session() as session:
+        for path in ("/files/any.webm", "/replicate/v1/predictions", "/_sim/report"):
+            assert session.head(f"{simulator.url}{path}", timeout=5).content == b""
+        assert session.get(f"{simulator.url}/_sim/report", timeout=5).json()["status_calls"] == 0
+
+
+def test_videos_can_only_be_read(simulator: Simulator):
+    assert requests.post(f"{simulator.url}/files/any.webm", timeout=5).status_code == 405
 
 
 def test_a_huge_answer_stops_when_the_client_hangs_up(simulator: Simulator, monkeypatch: pytest.MonkeyPatch):

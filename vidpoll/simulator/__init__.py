@@ -7,6 +7,7 @@ Written from the vendors' documents alone and without the adapters, so that one 
 ``POST /runware/v1``                      Runware
 ``POST /vertex/v1/…/models/M:…``          Veo on Vertex AI: ``predictLongRunning``, ``fetchPredictOperation``
 ``POST|GET /gemini/v1beta/…``             Veo on the Gemini API
+``GET|HEAD /files/…``                     the video of a job that is done: always the same small sample
 ``GET /_sim/report``                      the ledger: accepted, charged, duplicate_charges, cancelled, calls
 ``GET /_sim/jobs``                        every job with its times and outcome
 ``POST /_sim/faults``                     probabilities of faults, see ``faults.Faults``; answers all of them

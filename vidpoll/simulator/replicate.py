@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
+from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply
@@ -127,12 +128,11 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
     job, running = seen.job, seen.state in ("running", "garbled")
     status = _STATUSES.get(seen.state, "processing" if seen.progress >= 10 else "starting")
     removed = not running and world.clock() - job.ends_at > KEPT_S
-    video = f"https://replicate.delivery/xezq/{job.name}/out.mp4"
     url = f"{_BASE}/predictions/{job.name}"
     return {
         "id": job.name, "model": job.model, "version": "hidden", "source": "api", "status": status,
         "input": {} if removed else job.request,
-        "output": video if status == "succeeded" and seen.urls and not removed else None,
+        "output": files.url(world, job.name) if status == "succeeded" and seen.urls and not removed else None,
         "error": _ERRORS.get(seen.state),
         "logs": "" if removed or status == "starting" else _logs(seen.progress if running else 100),
         "metrics": {} if running else {"predict_time": job.ends_at - job.accepted_at},

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later
@@ -84,7 +85,7 @@ def _status(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
             continue
         seen = world.look(key, str(task.get("taskUUID")))
         if seen:
-            _describe(seen, data, errors)
+            _describe(world, seen, data, errors)
     return Reply(200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
@@ -105,7 +106,7 @@ def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
     return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
-def _describe(seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
+def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
     job = seen.job
     common = {"taskType": "videoInference", "taskUUID": job.name}
     if seen.state in ("running", "garbled"):
@@ -115,7 +116,7 @@ def _describe(seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any
     filtered = {"ready": 0, "partial": 1}.get(seen.state, job.samples)
     for number in range(job.samples - filtered):
         video = f"{job.name[:-2]}{number:02d}"
-        url = {"videoURL": f"https://vm.runware.ai/video/ws/5/vi/{video}.mp4"} if seen.urls else {}
+        url = {"videoURL": files.url(world, video)} if seen.urls else {}
         data.append({
             **common, "status": "success", "videoUUID": video, **url,
             "cost": 0.18, "seed": job.seed + number, "NSFWContent": False,

@@ -32,6 +32,9 @@ def _sent(connection: socket.socket, reply: Reply, stopping: threading.Event) ->
     data = reply.data()
     head = _head(reply, f"Content-Length: {len(data)}")
     match reply.manner:
+        case "headers":
+            connection.sendall(head)
+            return True
         case "half_closed":
             connection.sendall(head + data[: len(data) // 2])
         case "half_reset":

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from vidpoll.simulator import files
 from vidpoll.simulator.dispatch import answer
 from vidpoll.simulator.sending import send
 from vidpoll.simulator.wire import Call, Reply
@@ -26,7 +27,7 @@ class Simulator:
     def __init__(self, world: World, port: int = 0) -> None:
         self.world = world
         self._server = _Server(world, port)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = self._server.url
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -42,7 +43,7 @@ class Simulator:
 def serve(world: World, port: int, *, started: Callable[[str], None]) -> None:
     """Serve on a loopback port until interrupted; ``started`` is told the URL."""
     with _Server(world, port) as server:
-        started(f"http://127.0.0.1:{server.server_port}")
+        started(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -57,6 +58,7 @@ class _Server(ThreadingHTTPServer):
         self.world = world
         self.stopping = threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
+        self.url = world.address = f"http://127.0.0.1:{self.server_port}"
 
     def server_close(self) -> None:
         self.stopping.set()  # whoever drips or delays an answer lets go
@@ -75,6 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle()
 
+    def do_HEAD(self) -> None:
+        self._handle()
+
     def do_POST(self) -> None:
         self._handle()
 
@@ -85,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self._reply(Call(self.command, self.path, headers, body))
+        if self.command == "HEAD":
+            reply = replace(reply, manner="headers")
         if not send(self.connection, reply, self.server.stopping):
             self.close_connection = True
 
@@ -92,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         world = self.server.world
         if call.path.startswith("/_sim/"):
             return _control(world, replace(call, path=call.path.removeprefix("/_sim/").partition("?")[0]))
+        if call.path.startswith(files.PREFIX):
+            return files.answer(call)
         self.server.stopping.wait(world.faults.delay_s)
         return answer(world, call)
 

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from typing import Any, Final, Literal
 
+from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later
@@ -97,10 +98,10 @@ def _status(world: World, key: str, name: str, dialect: Dialect) -> Reply:
         return Reply(200, {"name": name})
     if seen.state == "failed":
         return Reply(200, {"name": name, "done": True, "error": {"code": 13, "message": "Video generation failed."}})
-    return Reply(200, {"name": name, "done": True, "response": _response(seen, dialect)})
+    return Reply(200, {"name": name, "done": True, "response": _response(world, seen, dialect)})
 
 
-def _response(seen: Seen, dialect: Dialect) -> dict[str, Any]:
+def _response(world: World, seen: Seen, dialect: Dialect) -> dict[str, Any]:
     job = seen.job
     filtered = {"partial": 1, "filtered": job.samples}.get(seen.state, 0)
     unique = job.name.rpartition("/")[2]
@@ -117,8 +118,7 @@ def _response(seen: Seen, dialect: Dialect) -> dict[str, Any]:
         ]
         return {"@type": type_url, **found, **({"videos": videos} if videos else {})}
     type_url = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"
-    host = "https://generativelanguage.googleapis.com/v1beta/files"
-    samples = [{"video": {"uri": f"{host}/{unique}{number}:download?alt=media"}} for number in numbers]
+    samples = [{"video": {"uri": files.url(world, f"{unique}{number}")}} for number in numbers]
     return {"@type": type_url, "generateVideoResponse": {**found, "generatedSamples": samples}}
 
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from vidpoll.simulator.world import World
 
-#: How a reply leaves: whole; not at all; half of it before the connection is closed or reset; a byte a second.
-Manner = Literal["whole", "cut", "half_closed", "half_reset", "drip", "drip_headers"]
+#: How a reply leaves: whole; its headers alone; not at all; half of it before the connection is closed or reset;
+#: a byte a second.
+Manner = Literal["whole", "headers", "cut", "half_closed", "half_reset", "drip", "drip_headers"]
 
 
 @dataclass(frozen=True)

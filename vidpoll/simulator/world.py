@@ -41,6 +41,7 @@ class World:
 
     Attributes:
         limits: calls per second allowed to each key, by verb.
+        address: where the vendors are; the URLs of their videos begin with it. A server puts its own here.
         clock: Unix seconds; everything that takes time in here goes by it, so a test may turn it by hand.
     """
 
@@ -49,6 +50,7 @@ class World:
     limits: dict[Verb, int] = field(default_factory=lambda: {"submit": 1_000_000, "status": 1_000_000})
     seed: int | None = None
     clock: Callable[[], float] = time.time
+    address: str = "http://127.0.0.1"
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
