@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+JS     := tests/js
+JS_READY := $(JS)/node_modules/.ready
 T      ?= tests vidpoll
+JOBS   ?= 2
 MINUTES ?= 20
 
 .DEFAULT_GOAL := help
@@ -33,7 +36,19 @@ up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
 
 .PHONY: test
 test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
-	@$(BIN)/pytest $(T) -m 'not benchmark'
+	@$(BIN)/pytest $(T) -m 'not benchmark' -n $(JOBS) --dist loadgroup
+
+.PHONY: test-js
+test-js: $(JS_READY) ## check the types of the JavaScript client and run its tests (needs Node 20 or newer, and npm)
+	@cd $(JS) && node_modules/.bin/tsc && node --test --test-reporter=spec *.test.mjs
+
+$(JS_READY): $(JS)/package.json $(JS)/package-lock.json | node
+	@cd $(JS) && npm ci --loglevel=error
+	@touch $(JS_READY)
+
+.PHONY: node
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || { echo "this needs Node.js 20 or newer and npm; on Debian 13: apt-get install nodejs npm"; exit 1; }
 
 .PHONY: test-faults
 test-faults: $(READY) ## the fault suite in its full form, with a table of what it cost (about half an hour)
@@ -68,4 +83,4 @@ constraints: ## write constraints.txt anew from the newest versions pyproject.to
 
 .PHONY: clean
 clean: ## remove .venv, caches and the embedded stack's data
-	@rm -rf $(VENV) .vidpoll .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	@rm -rf $(VENV) .vidpoll .mypy_cache .ruff_cache .pytest_cache .hypothesis dist $(JS)/node_modules

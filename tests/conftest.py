@@ -28,6 +28,14 @@ for name in [name for name in os.environ if name.startswith("VIDPOLL_") and not 
     del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests are spread over processes, those that share a stack stay together: a file's, and all of the faults'."""
+    for item in items:
+        folders = item.path.relative_to(Path(__file__).parent.parent).parts
+        if folders[:2] == ("tests", "acceptance"):
+            item.add_marker(pytest.mark.xdist_group("faults" if folders[2] == "faults" else folders[2]))
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     with _server_folder() as folder:
@@ -40,7 +48,7 @@ def redis_url() -> Iterator[str]:
 def postgres_url() -> Iterator[str]:
     """A Postgres whose database `vidpoll` has the tables; tests copy it."""
     with _server_folder() as folder:
-        child, url = postgres_server(folder)
+        child, url = postgres_server(folder, durable=False)
         engine = connect(url)
         upgrade(engine)
         engine.dispose()

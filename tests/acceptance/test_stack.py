@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -14,14 +15,30 @@ from tests.acceptance.conftest import OPTIONS as LIMITS
 from tests.acceptance.stack import PROJECT, Stack
 from tests.waiting import until
 
+Start = Callable[..., Stack]
 OPTIONS = [*LIMITS, "--time-scale", "0.01"]
 
 
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Starts stacks in one folder, and leaves none behind."""
+    started: list[Stack] = []
+
+    def make(**environ: str) -> Stack:
+        started.append(Stack(tmp_path / "stack", *OPTIONS, **environ))
+        return started[-1]
+
+    yield make
+    for stack in started:
+        if stack.process.poll() is None:
+            stack.stop()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals):
-    stack = Stack(tmp_path / "stack", *OPTIONS)
+def test_a_signal_ends_it_and_leaves_no_process_behind(start: Start, tmp_path: Path, number: signal.Signals):
+    stack = start()
     family = stack.family()
-    assert {"up", "redis", "postgres", "simulator", "worker", "beat"} == set(stack.pids)
+    assert {"up", "redis", "postgres", "simulator", "worker", "beat", "api"} == set(stack.pids)
     assert set(stack.pids.values()) <= {process.pid for process in family}
 
     assert stack.stop(number) == 0
@@ -30,15 +47,15 @@ def test_a_signal_ends_it_and_leaves_no_process_behind(tmp_path: Path, number: s
     assert not (tmp_path / "stack" / "stack.json").exists()
 
 
-def test_even_a_killed_one_leaves_no_process_behind_and_its_data_is_used_again(tmp_path: Path):
-    stack = Stack(tmp_path / "stack", *OPTIONS)
+def test_even_a_killed_one_leaves_no_process_behind_and_its_data_is_used_again(start: Start):
+    stack = start()
     ran = stack.vidpoll("submit", "--provider", "veo", "--model", "veo-fast", "a lion", "--json")
     family = stack.family()
 
     stack.stop(signal.SIGKILL)
 
     until(lambda: not any(process.is_running() for process in family), within_s=40, what="its children to end")
-    again = Stack(tmp_path / "stack", *OPTIONS)
+    again = start()
     assert again.row(json.loads(ran.stdout)["id"])
     assert again.stop() == 0
 
@@ -55,11 +72,11 @@ def test_a_second_one_on_the_same_folder_says_who_holds_it(shared: Stack):
 
 
 def test_servers_named_in_the_environment_are_used_instead(
-    tmp_path: Path, redis_url: str, database_url: str, redis_client: object
+    start: Start, redis_url: str, database_url: str, redis_client: object
 ):
-    stack = Stack(tmp_path / "stack", *OPTIONS, VIDPOLL_REDIS_URL=redis_url, VIDPOLL_DATABASE_URL=database_url)
+    stack = start(VIDPOLL_REDIS_URL=redis_url, VIDPOLL_DATABASE_URL=database_url)
 
-    assert set(stack.pids) == {"up", "simulator", "worker", "beat"}
+    assert set(stack.pids) == {"up", "simulator", "worker", "beat", "api"}
     assert (stack.described["redis_url"], stack.described["database_url"]) == (redis_url, database_url)
     ran = stack.vidpoll("submit", "--provider", "veo", "--model", "veo-fast", "a lion", "--json")
     assert stack.vidpoll("watch", json.loads(ran.stdout)["id"], "--timeout-s", "60").returncode == 0

@@ -64,8 +64,10 @@ def ping(redis_url: str) -> None:
         raise NotConfigured(f"no Redis answers at VIDPOLL_REDIS_URL: {error}") from None
 
 
-def postgres_server(folder: Path) -> tuple[Child, str]:
+def postgres_server(folder: Path, *, durable: bool = True) -> tuple[Child, str]:
     """A Postgres that keeps its data in ``folder``, and the URL of its database; started and answering.
+
+    One that is not ``durable`` is quicker, and may lose everything in a crash of the machine.
 
     Raises:
         NotConfigured: there is no Postgres to run, or it does not come up.
@@ -87,6 +89,7 @@ def postgres_server(folder: Path) -> tuple[Child, str]:
         [
             str(installed.bin_path / "postgres"), "-D", str(data), "-p", str(port),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
+            *([] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]),
         ],
         folder / "logs" / "postgres.log",
         cwd=data,
