@@ -34,6 +34,8 @@ log = logging.getLogger("vidpoll.client")
 #: ``wait`` looks at the database this often, seconds: at first, and at most.
 _WAIT_FIRST_S: Final = 0.2
 _WAIT_CAP_S: Final = 2.0
+#: Seconds for which nobody is nudged after the broker did not answer: finding out takes seconds each time.
+_BROKER_REST_S: Final = 10.0
 
 
 class Client:
@@ -47,6 +49,7 @@ class Client:
         broker_url: Celery's broker; ``VIDPOLL_BROKER_URL``, else the running embedded stack, if not given.
         database_url: Postgres; ``VIDPOLL_DATABASE_URL``, else the running embedded stack, if not given. ``""`` means
             none: send messages only.
+        settings: take everything from these instead.
 
     Raises:
         NotConfigured: at the first call that needs a URL nobody gave.
@@ -59,8 +62,12 @@ class Client:
         print(client.wait(id, timeout_s=600).video_url)
     """
 
-    def __init__(self, broker_url: str | None = None, database_url: str | None = None) -> None:
+    def __init__(
+        self, broker_url: str | None = None, database_url: str | None = None, *, settings: "Settings | None" = None
+    ) -> None:
         self._given = {"broker_url": broker_url, "database_url": database_url}
+        self._given_settings = settings
+        self._no_nudge_until = 0.0
 
     def submit(self, request: GenerationRequest) -> UUID:
         """Ask for one video; the generation's id.
@@ -203,11 +210,18 @@ class Client:
             for request, one in zip(requests, accepted, strict=True)
             if not isinstance(one, VidpollError) and one.new
         ]
-        try:
-            self._send(messages.GENERATE, [messages.generate_message(request) for request in new])
-        except BrokerUnavailable as error:
-            log.warning("stored, and taken up when the broker answers again (%d): %s", len(new), error)
+        self._nudge(new)
         return [one if isinstance(one, VidpollError) else one.id for one in accepted]
+
+    def _nudge(self, stored: Sequence[GenerationRequest]) -> None:
+        """Tell workers of rows that are stored; while the broker is away, restore finds them."""
+        if time.monotonic() < self._no_nudge_until:
+            return
+        try:
+            self._send(messages.GENERATE, [messages.generate_message(request) for request in stored])
+        except BrokerUnavailable as error:
+            self._no_nudge_until = time.monotonic() + _BROKER_REST_S
+            log.warning("stored, and taken up when the broker answers again (%d): %s", len(stored), error)
 
     def _send(self, task: str, payloads: Sequence[Mapping[str, Any]]) -> None:
         """Publish messages on one connection."""
@@ -259,7 +273,7 @@ class Client:
     def _settings(self) -> "Settings":
         from vidpoll.settings import load_settings
 
-        return load_settings(**{name: url or None for name, url in self._given.items()})
+        return self._given_settings or load_settings(**{name: url or None for name, url in self._given.items()})
 
     @cached_property
     def _accounts(self) -> "Accounts | None":

@@ -110,6 +110,7 @@ class GenerationRequest(BaseModel):
         priority: 0 to 9, 9 most urgent; orders generations that wait for the same submit lane.
         timeout_s: seconds from the provider's acceptance until we stop expecting a video; the model's if not given.
         project_id: groups generations.
+        retry_of: the generation that failed or was cancelled, and that this one is asked for anew after.
         id: chosen by the sender, or by vidpoll if not given.
 
     Raises:
@@ -133,6 +134,7 @@ class GenerationRequest(BaseModel):
     priority: int = Field(default=0, ge=0, le=9)
     timeout_s: float | None = Field(default=None, gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)
     project_id: Name | None = None
+    retry_of: Annotated[UUID, Field(strict=False)] | None = None
     id: Annotated[UUID, Field(strict=False)] | None = None
 
     if not TYPE_CHECKING:  # type checkers know the fields from the class
@@ -212,6 +214,7 @@ class Generation:
     requested_account: str | None = None
     project_id: str | None = None
     idempotency_key: str | None = None
+    retry_of: UUID | None = None
     params: dict[str, JsonValue] = field(default_factory=dict)
     priority: int = 0
     timeout_s: float | None = None
@@ -250,7 +253,7 @@ class Generation:
             provider=self.provider, model=self.model, prompt=self.prompt, owner=self.owner,
             account=self.requested_account,
             params=self.params, idempotency_key=self.idempotency_key, priority=self.priority,
-            timeout_s=self.timeout_s, project_id=self.project_id, id=self.id,
+            timeout_s=self.timeout_s, project_id=self.project_id, retry_of=self.retry_of, id=self.id,
         )  # fmt: skip
 
     def age_s(self) -> float:

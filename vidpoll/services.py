@@ -1,5 +1,6 @@
 """The one composition root: settings in, everything connected out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import redis
@@ -7,12 +8,14 @@ import redis
 from vidpoll import providers
 from vidpoll.accounts import Accounts, jitter_reserve
 from vidpoll.clock import Clock
+from vidpoll.doorbell import Doorbell
 from vidpoll.errors import NotConfigured
 from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
 from vidpoll.settings import Settings
 from vidpoll.store import Store, connect
+from vidpoll.store.engine import nobody_listens
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def build(settings: Settings) -> Services:
     """
     client = _redis(settings)
     return Services(
-        store=build_store(settings),
+        store=build_store(settings, on_events=Doorbell(settings.need("redis_url")).ring),
         lanes=Lanes(client),
         heartbeats=Heartbeats(client),
         providers=providers.build(settings.accounts),
@@ -54,9 +57,9 @@ def build(settings: Settings) -> Services:
     )
 
 
-def build_store(settings: Settings) -> Store:
-    """The store alone, for whoever only reads."""
-    return Store(connect(settings.need("database_url"), pool_size=settings.worker_threads + 2))
+def build_store(settings: Settings, on_events: Callable[[], None] = nobody_listens) -> Store:
+    """The store alone, for whoever needs no lanes."""
+    return Store(connect(settings.need("database_url"), pool_size=settings.worker_threads + 2), on_events)
 
 
 def build_lanes(settings: Settings) -> Lanes:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from vidpoll.cli import demo, generations, operating, running, unknown
+from vidpoll.cli import demo, generations, keys, operating, running, unknown
 from vidpoll.cli.output import complain
 from vidpoll.errors import VidpollError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(unknown.app, name="unknown")
+app.add_typer(keys.app, name="keys")
 
 app.command()(generations.submit)
 app.command()(generations.status)
@@ -28,6 +29,7 @@ app.command()(operating.lanes)
 app.command()(operating.health)
 app.command("dead-letters")(operating.dead_letters)
 app.command()(running.up)
+app.command()(running.api)
 app.command()(running.simulator)
 app.command()(demo.demo)
 db.command("upgrade")(operating.db_upgrade)

@@ -9,6 +9,7 @@ import typer
 
 from vidpoll.cli.output import AsJson, err, out, print_json
 from vidpoll.devstack import DevStack
+from vidpoll.settings import load_settings
 from vidpoll.simulator import Durations, World, serve
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 for a free one.")]
@@ -22,14 +23,16 @@ def up(
     time_scale: Annotated[float, typer.Option(min=0.0, help="Scale of the simulated durations; 1 is Veo-like.")] = 1.0,
     status_limit: Annotated[int, typer.Option(min=1, help="The simulator's status calls per second and key.")] = 12,
     submit_limit: Annotated[int, typer.Option(min=1, help="The simulator's submits per second and key.")] = 7,
+    api_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 for a free one.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything on this machine: Redis, Postgres, simulator, workers, beat. Ctrl-C stops it all."""
+    """Run everything on this machine: Redis, Postgres, simulator, workers, beat, API. Ctrl-C stops it all."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     limits = ["--status-limit", str(status_limit), "--submit-limit", str(submit_limit)]
-    with DevStack(dir, workers=workers, simulator=["--time-scale", str(time_scale), *limits]) as stack:
+    simulator = ["--time-scale", str(time_scale), *limits]
+    with DevStack(dir, workers=workers, simulator=simulator, api_port=api_port) as stack:
         _announce(stack, as_json)
         while not stop.wait(1.0):
             for said in stack.revive():
@@ -58,9 +61,20 @@ def simulator(
     serve(world, port, started=lambda url: out.print(f"simulator: {url}", highlight=False))
 
 
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Serve HTTP: the API, its events and the page. One process; run several behind a proxy for more."""
+    from vidpoll.api import create_app, serve  # noqa: PLC0415  an extra
+
+    app = create_app(load_settings())
+    serve(app, host, port, started=lambda: out.print(f"api: http://{host}:{port}", highlight=False))
+
+
 def _announce(stack: DevStack, as_json: bool) -> None:
     if as_json:
-        print_json({**stack.urls, "pids": stack.pids, "dir": str(stack.folder)})
+        print_json({**stack.urls, "api_key": stack.api_key, "pids": stack.pids, "dir": str(stack.folder)})
         return
     for name, url in stack.urls.items():
         out.print(f"{name:>14}  {url}", highlight=False)
@@ -68,4 +82,6 @@ def _announce(stack: DevStack, as_json: bool) -> None:
     out.print(
         "\nrunning; in another terminal: vidpoll submit --provider veo --model veo-3.1-generate-001 'a lion at dawn'"
     )
+    if stack.api_key:
+        out.print(f"the page:  {stack.urls['api_url']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
     out.print("Ctrl-C stops everything")

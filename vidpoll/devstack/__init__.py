@@ -16,19 +16,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
+import requests
+
 from vidpoll import messages, providers
 from vidpoll.accounts import load_accounts
 from vidpoll.devstack.child import Child
 from vidpoll.devstack.servers import free_port, ping, postgres_server, redis_server, wait_until
 from vidpoll.errors import NotConfigured, StackHeld
+from vidpoll.keys import SCOPES, new_key
 from vidpoll.settings import STACK_FILE, load_settings
-from vidpoll.store import connect
+from vidpoll.store import Store, connect
 from vidpoll.store.migrating import upgrade
 
 #: A child that dies this often within a minute is not started again.
 MOST_RESTARTS: Final = 5
 #: Seconds a worker may take to end: a paid call under way must not be cut off.
 WORKER_GRACE_S: Final = 75.0
+#: Name of the key that is made at each start, and revoked at the next.
+_KEY_NAME: Final = "vidpoll up"
 _SERVERS: Final = ("VIDPOLL_REDIS_URL", "VIDPOLL_BROKER_URL", "VIDPOLL_DATABASE_URL")
 
 
@@ -41,6 +46,11 @@ class DevStack:
         workers: worker processes.
         environ: further environment of worker and beat.
         own_servers: start Redis and Postgres even if the environment names some.
+        api_port: serve HTTP there, or on a free port if 0; not at all if None.
+
+    Attributes:
+        urls: where everything is.
+        api_key: a key of the HTTP side with every scope, of the owner ``default``; None if it is not served.
 
     Raises:
         StackHeld: another process holds the folder.
@@ -60,9 +70,12 @@ class DevStack:
         workers: int = 1,
         environ: Mapping[str, str] | None = None,
         own_servers: bool = False,
+        api_port: int | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.urls: dict[str, str] = {}
+        self.api_key: str | None = None
+        self._api_port = api_port
         self._project = project_folder()
         self._simulator = list(simulator)
         self._workers = workers
@@ -80,6 +93,8 @@ class DevStack:
             self._start_simulator()
             self._check_accounts()
             self._start_celery()
+            if self._api_port is not None:
+                self._start_api(self._api_port or free_port())
             self._describe()
         except BaseException:
             self._stop()
@@ -180,6 +195,17 @@ class DevStack:
         schedule = str(self.folder / "beat-schedule")
         self._start("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""])
 
+    def _start_api(self, port: int) -> None:
+        store = Store(connect(self.urls["database_url"]))
+        store.revoke_keys_named(_KEY_NAME)
+        id, self.api_key, secret_hash = new_key()
+        store.add_key(id, "default", SCOPES, secret_hash, _KEY_NAME)
+        self.urls["api_url"] = f"http://127.0.0.1:{port}"
+        child = self._start("api", [sys.executable, "-m", "vidpoll", "api", "--port", str(port)])
+        wait_until(
+            lambda: requests.get(f"{self.urls['api_url']}/readyz", timeout=5), child, (requests.RequestException,)
+        )
+
     def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10) -> Child:
         environ = {**self._urls_as_environ(), "VIDPOLL_PROVIDERS_FILE": str(self.providers_file)}
         child = Child(
@@ -191,8 +217,10 @@ class DevStack:
         return child
 
     def _describe(self) -> None:
-        described: dict[str, Any] = {**self.urls, "pids": self.pids, "started_at": datetime.now(UTC).isoformat()}
+        key = {"api_key": self.api_key} if self.api_key else {}
+        described: dict[str, Any] = {**self.urls, **key, "pids": self.pids, "started_at": datetime.now(UTC).isoformat()}
         written = self.folder / f"{STACK_FILE}.new"
+        written.touch(mode=0o600)  # there is a key in it
         written.write_text(json.dumps(described, indent=2) + "\n")
         written.replace(self.folder / STACK_FILE)
 
@@ -201,7 +229,7 @@ class DevStack:
     def _stop(self) -> None:
         """Celery first, all together; then what it needs, in the reverse order of starting."""
         (self.folder / STACK_FILE).unlink(missing_ok=True)
-        celery = [child for child in self._children if child.name.startswith(("worker", "beat"))]
+        celery = [child for child in self._children if child.name.startswith(("worker", "beat", "api"))]
         for child in celery:
             child.ask_to_stop()
         for child in [*celery, *(child for child in reversed(self._children) if child not in celery)]:

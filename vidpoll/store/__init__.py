@@ -1,17 +1,21 @@
-"""Postgres: the truth. One class, in parts: accepting, submitting, watching, reading, what is stuck, dead letters."""
+"""Postgres: the truth. One class, in parts: accepting, submitting, watching, reading, what an owner may see, what is
+stuck, dead letters, API keys. ``live`` reads for an event loop.
+"""
 
 from vidpoll.store.accepting import Accepted, Accepting
 from vidpoll.store.dead_letters import DeadLetters
 from vidpoll.store.engine import connect
+from vidpoll.store.keys import Keys, StoredKey
+from vidpoll.store.owned import Owned, Statistics
 from vidpoll.store.reading import Reading
 from vidpoll.store.stuck import Stuck, Waiting
 from vidpoll.store.submitting import Submitting
 from vidpoll.store.watching import Checked, Watching
 
-__all__ = ["Accepted", "Checked", "Store", "Waiting", "connect"]
+__all__ = ["Accepted", "Checked", "Statistics", "Store", "StoredKey", "Waiting", "connect"]
 
 
-class Store(Accepting, Submitting, Watching, Reading, Stuck, DeadLetters):
+class Store(Accepting, Submitting, Watching, Reading, Owned, Stuck, DeadLetters, Keys):
     """Everything vidpoll reads from and writes to Postgres.
 
     Every method raises StoreUnavailable when Postgres does not answer.

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, literal, or_, select, tuple_
+from sqlalchemy import Connection, func, or_, select, tuple_
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB
 
 from vidpoll.errors import IdempotencyConflict
 from vidpoll.generation import GenerationRequest, Status
 from vidpoll.store.engine import EngineBound, transaction
+from vidpoll.store.moving import event_of
 from vidpoll.store.tables import generation_events, generations
 
 #: Rows one INSERT carries.
@@ -58,6 +58,8 @@ class Accepting(EngineBound):
         with transaction(self._engine) as connection:
             for start in range(0, len(requests), _CHUNK):
                 outcomes += _accept_chunk(connection, requests[start : start + _CHUNK])
+        if any(isinstance(one, Accepted) and one.new for one in outcomes):
+            self._on_events()
         return outcomes
 
 
@@ -88,10 +90,9 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> set[UUID]:
         postgresql.insert(generations)
         .values(rows)
         .on_conflict_do_nothing()
-        .returning(_ROW.id, _ROW.version, _ROW.status)
+        .returning(_ROW.id, _ROW.version, _ROW.status, _ROW.owner)
     ).cte("made")
-    source = select(made.c.id, made.c.version, literal("accepted"), made.c.status, literal({}, JSONB))
-    events = insert(generation_events).from_select(["generation_id", "version", "kind", "status", "data"], source)
+    events = event_of(made, "accepted", {})
     return set(connection.execute(events.returning(generation_events.c.generation_id)).scalars())
 
 

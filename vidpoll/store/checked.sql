@@ -40,10 +40,11 @@ WITH given AS (
     FROM given
     WHERE row.id = given.id
         AND (row.status IN ('processing', 'unknown') OR row.status = 'failed' AND row.watch_until IS NOT NULL)
-    RETURNING row.id, row.version, row.status, row.progress, row.stage, row.overdue, given.event
+    RETURNING row.id, row.version, row.status, row.progress, row.stage, row.overdue, row.owner, given.event
 ), event AS (
-    INSERT INTO generation_events (generation_id, version, kind, status, data)
-    SELECT id, version, event, status, jsonb_build_object('progress', progress, 'stage', stage, 'overdue', overdue)
+    INSERT INTO generation_events (generation_id, version, kind, status, data, owner)
+    SELECT id, version, event, status, jsonb_build_object('progress', progress, 'stage', stage, 'overdue', overdue),
+        owner
     FROM moved
     WHERE event IS NOT NULL AND status <> 'failed'
 )

@@ -1,6 +1,6 @@
 """The connection pool to Postgres, and the edge where its errors become ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,11 +64,20 @@ def _connect_patiently(dialect: object, record: object, arguments: list[Any], op
     return PatientConnection.connect(*arguments, **options)
 
 
-class EngineBound:
-    """Base of the store's parts: what they share is the pool."""
+def nobody_listens() -> None:
+    """What to do about new events where nobody waits for them."""
 
-    def __init__(self, engine: Engine) -> None:
+
+class EngineBound:
+    """Base of the store's parts: what they share is the pool.
+
+    Args:
+        on_events: called after each commit that wrote events; it must be quick and not raise.
+    """
+
+    def __init__(self, engine: Engine, on_events: Callable[[], None] = nobody_listens) -> None:
         self._engine = engine
+        self._on_events = on_events
 
 
 @contextmanager

@@ -5,7 +5,7 @@ A move happens only from the state it expects, so of two that race exactly one g
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Float, func, insert, literal, select, update
@@ -16,6 +16,8 @@ from vidpoll.store.engine import EngineBound, answering
 from vidpoll.store.tables import generation_events, generations
 
 _ROW = generations.c
+#: What the writer of an event says; the rest are defaults.
+EVENT_COLUMNS: Final = ["generation_id", "version", "kind", "status", "data", "owner"]
 
 
 class Moving(EngineBound):
@@ -42,16 +44,20 @@ class Moving(EngineBound):
 
     def _write(self, moved: Any, kind: str, data: Mapping[str, Any]) -> bool:
         """Run an UPDATE together with its event; whether a row moved."""
-        cte = moved.returning(_ROW.id, _ROW.version, _ROW.status).cte("moved")
+        cte = moved.returning(_ROW.id, _ROW.version, _ROW.status, _ROW.owner).cte("moved")
         with answering(self._engine) as connection:
             written = connection.execute(event_of(cte, kind, data).returning(generation_events.c.id))
-            return written.one_or_none() is not None
+            has_moved = written.one_or_none() is not None
+        if has_moved:
+            self._on_events()
+        return has_moved
 
 
 def event_of(moved: Any, kind: str, data: Mapping[str, Any]) -> Any:
     """The INSERT of an event for every row of ``moved``."""
-    source = select(moved.c.id, moved.c.version, literal(kind), moved.c.status, literal(dict(data), JSONB))
-    return insert(generation_events).from_select(["generation_id", "version", "kind", "status", "data"], source)
+    row = moved.c
+    source = select(row.id, row.version, literal(kind), row.status, literal(dict(data), JSONB), row.owner)
+    return insert(generation_events).from_select(EVENT_COLUMNS, source)
 
 
 def later(seconds: float, since: ColumnElement[Any] | None = None) -> ColumnElement[Any]:

@@ -50,7 +50,10 @@ class Submitting(Moving):
         event = event_of(moved, "submitting", {}).cte("event")
         with answering(self._engine) as connection:
             row = connection.execute(select(moved).add_cte(event)).mappings().one_or_none()
-        return to_generation(row) if row else None
+        if row is None:
+            return None
+        self._on_events()
+        return to_generation(row)
 
     def not_called(self, id: UUID, token: UUID) -> bool:
         """Submitting → pending: this attempt's commit came through though its answer got lost, and no call followed."""

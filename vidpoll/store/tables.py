@@ -1,6 +1,7 @@
 """The tables. ``generations`` is made to be read with plain SQL by any client; the CHECKs refuse impossible rows."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -56,6 +58,7 @@ generations = Table(
     Column("model", Text, nullable=False),
     Column("prompt", Text, nullable=False),
     Column("params", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("retry_of", Uuid, comment="the generation this one was asked for anew after"),
     Column("priority", SmallInteger, nullable=False, server_default="0"),
     Column("timeout_s", Float),
     Column("status", Text, nullable=False, server_default=Status.PENDING),
@@ -143,6 +146,16 @@ Index(
     postgresql_where=text("operation_name IS NOT NULL"),
 )
 Index("generations_owner_created_idx", generations.c.owner, generations.c.created_at.desc())
+Index(
+    "generations_open_idx", generations.c.owner, generations.c.created_at, postgresql_where=text("completed_at IS NULL")
+)
+Index(
+    "generations_project_idx",
+    generations.c.owner,
+    generations.c.project_id,
+    generations.c.created_at.desc(),
+    postgresql_where=text("project_id IS NOT NULL"),
+)
 Index("generations_created_idx", generations.c.created_at.desc())
 
 generation_events = Table(
@@ -155,7 +168,30 @@ generation_events = Table(
     Column("status", Text, nullable=False, comment="the row's status after this event"),
     Column("data", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     _moment("at", default=True),
+    Column("owner", Text, comment="the row's; NULL if a worker of version 0.1 or older wrote it"),
+    Column(
+        "transaction_id",
+        BigInteger,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+        comment="tells what was committed since a moment, which ids cannot: they are handed out before the commit",
+    ),
     Index("generation_events_generation_idx", "generation_id", "id"),
+    Index("generation_events_transaction_idx", "transaction_id"),
+    Index("generation_events_owner_idx", "owner", "transaction_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True, comment="public part of the key"),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256 of the key's secret part"),
+    _moment("created_at", default=True),
+    _moment("revoked_at"),
+    CheckConstraint("scopes <@ ARRAY['read', 'write', 'operate']", name="scopes_known"),
 )
 
 dead_letters = Table(

@@ -53,7 +53,10 @@ class Watching(Moving):
         if not checked:
             return 0
         with answering(self._engine) as connection:
-            return int(connection.execute(_CHECKED, _as_arrays(checked)).scalar_one())
+            still_watched = int(connection.execute(_CHECKED, _as_arrays(checked)).scalar_one())
+        if any(one.event for one in checked):
+            self._on_events()
+        return still_watched
 
     def completed(self, id: UUID, video_url: str, result: Mapping[str, Any]) -> bool:
         """Processing → completed; or failed (timed out) → completed, marked ``late``: it was paid for."""

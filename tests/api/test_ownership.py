@@ -1,0 +1,139 @@
+"""Nobody sees or changes what is another owner's. The routes are taken from the OpenAPI document, so that none is forgotten."""
+
+import uuid
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from tests.api.serving import Caller
+from tests.integration.driver import Driver
+from vidpoll.api import create_app
+from vidpoll.api.settings import ApiSettings
+from vidpoll.generation import Failure, Status
+from vidpoll.settings import Settings
+
+#: What needs no key.
+OPEN = {("get", "/healthz"), ("get", "/readyz")}
+#: What needs more than to read.
+SCOPES = {
+    ("post", "/v1/generations"): "write",
+    ("post", "/v1/generations/{id}/refresh"): "write",
+    ("post", "/v1/generations/{id}/cancel"): "write",
+    ("post", "/v1/generations/{id}/retry"): "write",
+    ("get", "/metrics"): "operate",
+}
+
+
+def routes() -> list[tuple[str, str]]:
+    nowhere = Settings(redis_url="redis://127.0.0.1:1/0", database_url="postgresql://nobody@127.0.0.1:1/none")
+    document = create_app(nowhere, ApiSettings()).openapi()
+    return [(method, path) for path, methods in document["paths"].items() for method in methods]
+
+
+def of_one(path: str) -> bool:
+    return "{id}" in path
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in routes() if of_one(route[1])])
+def test_a_foreign_id_is_answered_like_one_that_does_not_exist(
+    alice: Caller, bob: Caller, driver: Driver, make_request, services, method: str, path: str
+):
+    processing, failed, done = (
+        driver.submitted(make_request()),
+        driver.submitted(make_request()),
+        driver.submitted(make_request()),
+    )
+    services.store.failed(failed, Failure("refused", "no"), expected=Status.PROCESSING)
+    services.store.completed(done, "https://example.com/v.mp4", {"videos": []})
+    before = [driver.get(id) for id in (processing, failed, done)]
+
+    def ask(id: object) -> tuple[int, dict]:
+        answer = bob.request(method, path.replace("{id}", str(id)), allow_redirects=False)
+        return answer.status_code, answer.json()
+
+    answers = [ask(id) for id in (processing, failed, done, uuid.uuid4())]
+
+    assert answers == [answers[-1]] * 4
+    assert answers[0][0] == 404
+    assert answers[0][1]["code"] == "not_found"
+    after = [driver.get(one.id) for one in before]
+    assert [(one.version, one.updated_at) for one in after] == [(one.version, one.updated_at) for one in before]
+
+
+@pytest.mark.parametrize("path", [path for method, path in routes() if method == "get" and not of_one(path)])
+def test_what_lists_or_counts_shows_nothing_of_others(
+    caller: Callable[..., Caller], driver: Driver, make_request, services, path: str
+):
+    bob, secret = caller("bob", "read", "operate"), make_request(prompt="a secret of alice's", project_id="hers")
+    id = driver.submitted(secret)
+    services.store.failed(id, Failure("secret_code", "secret words"), expected=Status.PROCESSING)
+    waiting = driver.accepted(make_request())
+    if path == "/v1/events":
+        pytest.skip("streams are tested in test_events")
+
+    answer = bob.get(path, params={"ids": f"{id},{waiting}", "project": "hers"})
+
+    assert answer.status_code == 200
+    assert "secret" not in answer.text
+    assert "hers" not in answer.text
+    if path == "/v1/generations/status":
+        assert answer.json() == {"generations": [], "not_found": [str(id), str(waiting)]}
+    if path == "/v1/queue":
+        assert answer.json()["pending"]["count"] == 0
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+@pytest.mark.parametrize(
+    "key",
+    [None, "", "x", "vp_", "vp_0123456789ab_", "vp_0123456789ab_wrong", "vp_" + "\u00fc" * 9, "vp_1_" + "x" * 5000],
+)
+def test_without_a_valid_key_there_is_no_answer(url: str, method: str, path: str, key: str | None):
+    with Caller(url, "") as nobody:
+        headers = {"Authorization": None if key is None else f"Bearer {key}".encode()}
+        answer = nobody.request(method, path.replace("{id}", str(uuid.uuid4())), headers=headers)
+
+    if (method, path) in OPEN:
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "unauthorized"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in routes() if route not in OPEN])
+def test_a_key_may_do_what_its_scopes_say(caller: Callable[..., Caller], method: str, path: str):
+    needed = SCOPES.get((method, path), "read")
+    others = {"read", "write", "operate"} - {needed}
+
+    answer = caller("alice", *others).request(method, path.replace("{id}", str(uuid.uuid4())))
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_everybodys_numbers_are_for_operators(
+    caller: Callable[..., Caller], alice: Caller, driver: Driver, make_request
+):
+    driver.accepted(make_request(owner="bob"))
+    operator = caller("alice", "read", "operate")
+
+    assert operator.get("/v1/queue", params={"all": "true"}).json()["pending"]["count"] == 1
+    assert operator.get("/v1/queue").json()["pending"]["count"] == 0
+    assert operator.get("/v1/stats", params={"all": "true"}).json()["total"] == 1
+    assert alice.get("/v1/queue", params={"all": "true"}).json()["code"] == "forbidden"
+
+
+def test_a_revoked_key_stops_working(alice: Caller, app, services):
+    assert alice.get("/v1/queue").status_code == 200
+
+    services.store.revoke_key(alice.key.split("_")[1])
+    app.state.parts.keyring._known.clear()  # what TRUST_S does by itself
+
+    assert alice.get("/v1/queue").status_code == 401
+
+
+def test_only_the_hash_of_a_key_is_stored(alice: Caller, driver: Driver, database_url: str):
+    with psycopg.connect(database_url) as connection:
+        stored = str(connection.execute("SELECT * FROM api_keys").fetchall())
+
+    assert alice.key.split("_", 2)[2] not in stored

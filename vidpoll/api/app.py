@@ -1,0 +1,85 @@
+"""Puts the HTTP side together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.staticfiles import StaticFiles
+
+from vidpoll.api import events, generations, operating, status, submitting
+from vidpoll.api.bodies import Bounded
+from vidpoll.api.headers import Guarded
+from vidpoll.api.keys import Keyring, Limiter
+from vidpoll.api.metrics import Counted, Metrics
+from vidpoll.api.parts import Parts
+from vidpoll.api.problems import answer_with_problems
+from vidpoll.api.settings import ApiSettings, load_api_settings
+from vidpoll.api.tail import Tail
+from vidpoll.client import Client
+from vidpoll.doorbell import Doorbell
+from vidpoll.services import build_store
+from vidpoll.settings import Settings
+from vidpoll.store.live import LiveStore
+
+_CORS_HEADERS: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
+)  # fmt: skip
+PAGE: Final = Path(__file__).parent / "page"
+
+
+def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> FastAPI:
+    """The ASGI application. Nothing is contacted before its lifespan begins.
+
+    Raises:
+        NotConfigured: a URL is missing, or something in the environment cannot be used.
+    """
+    built = build_parts(settings, api_settings or load_api_settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with built.live:
+            following = asyncio.create_task(built.tail.run())
+            yield
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    app = FastAPI(
+        title="vidpoll", version="1", summary="Ask AI providers for videos, and see how they come along.",
+        lifespan=lifespan, docs_url=None, redoc_url=None,
+    )  # fmt: skip
+    app.state.parts = built
+    answer_with_problems(app)
+    for router in (status.router, events.router, submitting.router, generations.router, operating.router):
+        app.include_router(router)
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    if built.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=built.settings.cors_origins, allow_methods=["GET", "POST"],
+            allow_headers=_CORS_HEADERS, expose_headers=["ETag", "Location", "Retry-After"],
+        )  # fmt: skip
+    app.add_middleware(Bounded)
+    app.add_middleware(Guarded, media_sources=built.settings.media_sources)
+    app.add_middleware(Counted, metrics=built.metrics)
+    return app
+
+
+def build_parts(settings: Settings, api_settings: ApiSettings) -> Parts:
+    """Everything the routes work with."""
+    doorbell = Doorbell(settings.need("redis_url"))
+    live = LiveStore(settings.need("database_url"), pool_size=api_settings.pool_size)
+    return Parts(
+        settings=api_settings,
+        store=build_store(settings, on_events=doorbell.ring),
+        live=live,
+        client=Client(settings=settings),
+        tail=Tail(live, settings.need("redis_url")),
+        keyring=Keyring(live),
+        limiter=Limiter(api_settings),
+        doorbell=doorbell,
+        metrics=Metrics(),
+    )

@@ -1,0 +1,110 @@
+"""What operators and probes ask: is it up, what waits, how does it go."""
+
+from dataclasses import asdict
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from vidpoll.api.keys import Caller, Operator, Reader
+from vidpoll.api.parts import parts
+from vidpoll.api.problems import Refusal, problems
+from vidpoll.generation import Status
+
+router = APIRouter(tags=["operating"])
+
+MOST_HOURS: Final = 24 * 366
+All = Annotated[bool, Query(alias="all", description="Everybody's, for keys with the scope `operate`.")]
+
+
+class Waiting(BaseModel):
+    """Generations of one status that have not ended."""
+
+    count: int
+    oldest_s: float
+
+
+class Queue(BaseModel):
+    """What has not ended yet, by status."""
+
+    pending: Waiting
+    submitting: Waiting
+    processing: Waiting
+    unknown: Waiting
+
+
+class Stats(BaseModel):
+    """How the generations of a while ended; averages are null where there is nothing to average."""
+
+    hours: float
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+    late: int
+    success_rate: float | None
+    average_completion_s: float | None
+    average_run_s: float | None
+    average_checks: float | None
+    average_submits: float | None
+    errors: dict[str, int]
+
+
+@router.get("/v1/queue", response_model=Queue, responses=problems(401, 403, 422, 429, 503))
+def queue(request: Request, caller: Reader, everybody: All = False) -> Queue:
+    """What waits, and for how long."""
+    waiting = parts(request).store.open_by_status(_whose(caller, everybody))
+
+    def of(status: Status) -> Waiting:
+        count, oldest_s = waiting.get(status, (0, 0.0))
+        return Waiting(count=count, oldest_s=round(oldest_s, 1))
+
+    return Queue(
+        pending=of(Status.PENDING),
+        submitting=of(Status.SUBMITTING),
+        processing=of(Status.PROCESSING),
+        unknown=of(Status.UNKNOWN),
+    )
+
+
+@router.get("/v1/stats", response_model=Stats, responses=problems(401, 403, 422, 429, 503))
+def stats(
+    request: Request,
+    caller: Reader,
+    hours: Annotated[float, Query(gt=0, le=MOST_HOURS)] = 24,
+    everybody: All = False,
+) -> Stats:
+    """How generations accepted within the last hours ended."""
+    found = parts(request).store.statistics(_whose(caller, everybody), hours)
+    return Stats(hours=hours, success_rate=found.success_rate, **asdict(found))
+
+
+def _whose(caller: Caller, everybody: bool) -> str | None:
+    if everybody and "operate" not in caller.scopes:
+        raise Refusal(403, "forbidden", "everybody's are shown to keys with the scope 'operate'")
+    return None if everybody else caller.owner
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """The process runs."""
+    return "ok\n"
+
+
+@router.get("/readyz", response_class=PlainTextResponse, responses=problems(503))
+async def readyz(request: Request) -> str:
+    """It can serve: Postgres answers."""
+    await parts(request).live.horizon()
+    return "ok\n"
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems(401, 403, 429, 503))
+async def metrics(request: Request, caller: Operator) -> Response:
+    """Counters for Prometheus."""
+    api = parts(request)
+    open_by_status = await run_in_threadpool(api.store.open_by_status, None)
+    api.metrics.update(streams=api.tail.count(), open_by_status=open_by_status)
+    return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,52 @@
+/** What is known of each generation, put together from lists, status answers and events. */
+
+import { now } from "./service.js";
+import { isFinal } from "./words.js";
+
+export class Known {
+  #all = new Map();
+
+  /** Take in what came; how the generation was known before (undefined if it was not) and is known now. */
+  learn(fresh) {
+    const before = this.#all.get(fresh.id);
+    const after = before?.version > fresh.version ? withOlder(before, fresh) : withNewer(before, fresh);
+    this.#all.set(after.id, after);
+    return { before, after };
+  }
+
+  /** Ids of those that are fully known and not final. */
+  openIds() {
+    return [...this.#all.values()].filter((one) => isListed(one) && !isFinal(one.status)).map((one) => one.id);
+  }
+}
+
+/** Whether it is known in full, not only from events. */
+export const isListed = (generation) => generation.created_at !== undefined;
+
+/** Whether the video's address is one of the API's, which a browser cannot open without the key. */
+export const isApiPath = (url) => url?.startsWith("/") ?? false;
+
+/** A late answer adds what events do not tell: prompt, model, times. */
+function withOlder(before, fresh) {
+  return isListed(before) || !isListed(fresh) ? before : { ...trimmed(fresh), ...before };
+}
+
+function withNewer(before, fresh) {
+  const after = { ...before, ...trimmed(fresh) };
+  if (isApiPath(fresh.video_url) && before?.video_url) after.video_url = before.video_url;
+  if (before?.status !== after.status && !fresh.stage) delete after.stage;
+  if (fresh.kind?.startsWith("cancel_")) after.cancelAsked = true;
+  if (isFinal(after.status)) after.completed_at ??= fresh.at ?? new Date(now()).toISOString();
+  return after;
+}
+
+/** Without what is empty or large, and with the page's own fields `expectedAt`, `cancelAsked` and `late`. */
+function trimmed({ result, ...fresh }) {
+  const told = Object.fromEntries(Object.entries(fresh).filter(([, value]) => value !== null && value !== undefined));
+  if (fresh.eta_s > 0) told.expectedAt = now() + fresh.eta_s * 1000;
+  else if (fresh.expected_at) told.expectedAt = Date.parse(fresh.expected_at);
+  if (fresh.cancel_requested_at) told.cancelAsked = true;
+  if (result?.late) told.late = true;
+  if (result?.seed !== undefined) told.seed = result.seed;
+  return told;
+}

@@ -1,0 +1,41 @@
+"""What the routes work with."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from vidpoll.api.keys import Keyring, Limiter
+from vidpoll.api.metrics import Metrics
+from vidpoll.api.settings import ApiSettings
+from vidpoll.api.tail import Tail
+from vidpoll.client import Client
+from vidpoll.doorbell import Doorbell
+from vidpoll.store import Store
+from vidpoll.store.live import LiveStore
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a process of the HTTP side has.
+
+    Attributes:
+        store: for routes that write or read much, from threads.
+        live: for what is read all the time, from the event loop.
+        client: sends to workers, as every other service does.
+    """
+
+    settings: ApiSettings
+    store: Store
+    live: LiveStore
+    client: Client
+    tail: Tail
+    keyring: Keyring
+    limiter: Limiter
+    doorbell: Doorbell
+    metrics: Metrics
+
+
+def parts(request: Request) -> Parts:
+    """The parts of the app that got this request."""
+    return cast(Parts, request.app.state.parts)

@@ -1,0 +1,39 @@
+"""Runs the HTTP side: one process; for more, run more of them behind a proxy."""
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from vidpoll.api.parts import Parts
+
+#: Seconds answers under way may take when the process is asked to end.
+GRACE_S: Final = 10
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams first, which would never end by themselves: their readers come back elsewhere."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._parts, self._say_started = parts, started
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            self._say_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._parts.tail.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: FastAPI, host: str, port: int, started: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=GRACE_S, backlog=4096,
+    )  # fmt: skip
+    _Server(config, app.state.parts, started).run()

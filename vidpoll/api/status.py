@@ -1,0 +1,128 @@
+"""How generations stand, in few bytes: one, several, or held back until there is something new."""
+
+import math
+import re
+import time
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel
+
+from vidpoll.api.keys import Reader
+from vidpoll.api.parts import Parts, parts
+from vidpoll.api.problems import problems
+from vidpoll.api.views import StatusView, status_json
+from vidpoll.errors import GenerationNotFound, InvalidRequest
+from vidpoll.generation import FINAL
+from vidpoll.store.live import StatusRow
+
+router = APIRouter(prefix="/v1/generations", tags=["reading"])
+
+#: Ids one request may ask for.
+MOST_IDS: Final = 200
+#: Seconds an answer may be held back.
+LONGEST_WAIT_S: Final = 60
+#: When to look again where nothing is planned, and at the latest, seconds.
+SOON_S: Final = 2
+LATEST_S: Final = 60
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,9})(?:$|[,;\s])")
+
+
+class StatusViews(BaseModel):
+    """How several stand; and the ids of those that are not there, or not the caller's."""
+
+    generations: list[StatusView]
+    not_found: list[UUID]
+
+
+@router.get("/status", response_model=StatusViews, responses=problems(401, 403, 422, 429, 503))
+async def statuses(
+    request: Request, caller: Reader, ids: Annotated[str, Query(description="Up to 200 ids, with commas between.")]
+) -> Response:
+    """How up to 200 generations stand, in the order asked for; one statement."""
+    wanted = list(dict.fromkeys(_ids(ids)))
+    found = {row.id: row for row in await parts(request).live.statuses(caller.owner, wanted)}
+    there = b",".join(status_json(found[id]) for id in wanted if id in found)
+    missing = ",".join(f'"{id}"' for id in wanted if id not in found)
+    return _json(b'{"generations":[%b],"not_found":[%b]}' % (there, missing.encode()))
+
+
+def _ids(text: str) -> list[UUID]:
+    given = [part for part in text.split(",") if part]
+    if not 1 <= len(given) <= MOST_IDS:
+        raise InvalidRequest([f"ids: must be 1 to {MOST_IDS}, not {len(given)}"])
+    try:
+        return [UUID(part) for part in given]
+    except ValueError:
+        raise InvalidRequest(["ids: one of them is not a UUID"]) from None
+
+
+@router.get(
+    "/{id}/status",
+    response_model=StatusView,
+    responses={304: {"description": "Nothing changed since `If-None-Match`"}, **problems(401, 403, 404, 422, 429, 503)},
+)
+async def status(
+    request: Request,
+    caller: Reader,
+    id: UUID,
+    prefer: Annotated[str | None, Header(description="`wait=N`: hold the answer back, N seconds at most.")] = None,
+    if_none_match: Annotated[str | None, Header(description="The ETag of an earlier answer.")] = None,
+) -> Response:
+    """How a generation stands, in at most 200 bytes; one read by primary key."""
+    known = _version(if_none_match)
+    row = await parts(request).live.status(caller.owner, id)
+    wait_s = _wait_s(prefer)
+    if wait_s and row and not _is_news(row, known):
+        row = await _news(parts(request), caller.owner, id, known, wait_s)
+    if row is None:
+        raise GenerationNotFound(id)
+    headers = {"ETag": f'W/"{row.version}"', "Cache-Control": "private, no-cache"}
+    if row.status not in FINAL:
+        headers["Retry-After"] = str(_retry_after_s(row))
+    if row.version == known:
+        return Response(status_code=304, headers=headers)
+    return _json(status_json(row), headers)
+
+
+def _version(etag: str | None) -> int | None:
+    """The version in ``W/"7"``; -1, which no row has, when it is no ETag of ours."""
+    if etag is None:
+        return None
+    text = etag.strip().removeprefix("W/").strip('"')
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _wait_s(prefer: str | None) -> int:
+    found = _WAIT.search(prefer) if prefer else None
+    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
+
+
+def _is_news(row: StatusRow, known: int | None) -> bool:
+    return row.status in FINAL or (known is not None and row.version != known)
+
+
+async def _news(api: Parts, owner: str, id: UUID, known: int | None, wait_s: float) -> StatusRow | None:
+    """Wait for the end or, if a version is known, for another one; how it stands then, or when the time is up."""
+    give_up_at = time.monotonic() + wait_s
+    with api.tail.follow(owner, id=id) as following:
+        while True:
+            row = await api.live.status(owner, id)
+            left_s = give_up_at - time.monotonic()
+            full = api.tail.count(owner) > api.settings.streams
+            if row is None or _is_news(row, known) or left_s <= 0 or following.closed or full:
+                return row
+            await following.something(left_s)
+            following.take()
+
+
+def _retry_after_s(row: StatusRow) -> int:
+    """When the next change can be expected: after the next look at the provider."""
+    if row.next_s is None or row.status == "pending":
+        return SOON_S
+    return min(LATEST_S, max(1, math.ceil(row.next_s)))
+
+
+def _json(body: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, headers=headers, media_type="application/json")

@@ -1,0 +1,146 @@
+"""``POST /v1/generations``: one video asked for, or several."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Body, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+
+from vidpoll.api.keys import Caller, Writer
+from vidpoll.api.parts import Parts, parts
+from vidpoll.api.problems import Problem, problems, refusal_of
+from vidpoll.api.views import StatusWord
+from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError
+from vidpoll.generation import PROMPT_LIMIT, TIMEOUT_LIMIT_S, GenerationRequest, Status
+
+router = APIRouter(prefix="/v1/generations", tags=["asking"])
+
+#: Requests one POST may carry.
+MOST_REQUESTS: Final = 100
+
+
+class NewGeneration(BaseModel):
+    """One video asked for; its owner is the key's. Checked as a :class:`GenerationRequest`, described here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: str = Field(min_length=1, max_length=200)
+    model: str = Field(min_length=1, max_length=200)
+    prompt: str = Field(min_length=1, max_length=PROMPT_LIMIT, pattern=r"\S")
+    account: str | None = Field(default=None, min_length=1, max_length=200)
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    priority: int = Field(default=0, ge=0, le=9)
+    timeout_s: float | None = Field(default=None, gt=0, le=TIMEOUT_LIMIT_S)
+    project_id: str | None = Field(default=None, min_length=1, max_length=200)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class Submitted(BaseModel):
+    """The generation that answers a request; not ``new`` when its idempotency key was known."""
+
+    id: UUID
+    status: StatusWord
+    new: bool
+
+
+class Refused(BaseModel):
+    """Why one of several was not taken."""
+
+    error: Problem
+
+
+class Results(BaseModel):
+    """What became of each of several, in their order."""
+
+    results: list[Submitted | Refused]
+
+
+_ONE: Final = NewGeneration.model_json_schema()
+_SEVERAL: Final = {"type": "array", "items": _ONE, "minItems": 1, "maxItems": MOST_REQUESTS}
+#: Several are checked one by one, so the framework only sees that they are objects.
+Asked = Annotated[
+    dict[str, JsonValue] | list[JsonValue], Body(), WithJsonSchema({"anyOf": [_ONE, _SEVERAL]}, mode="validation")
+]
+IdempotencyKey = Annotated[
+    str | None, Header(description="The same key gives the same generation, and no second charge.")
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Submitted | Results,
+    response_model_exclude_none=True,
+    responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
+)
+def submit(
+    request: Request, response: Response, caller: Writer, asked: Asked, idempotency_key: IdempotencyKey = None
+) -> Submitted | Results:
+    """Ask for one video, or for up to 100: bad ones of several hold up none of the good."""
+    api = parts(request)
+    if isinstance(asked, list):
+        return Results(results=_submit_many(api, caller, asked, idempotency_key))
+    submitted = submit_one(api, _request(caller, asked, idempotency_key))
+    response.headers["Location"] = f"/v1/generations/{submitted.id}"
+    return submitted
+
+
+def submit_one(api: Parts, request: GenerationRequest) -> Submitted:
+    """Ask for it. ``request`` carries an id, to be used unless its idempotency key is known."""
+    return _submitted(api, request, api.client.submit(request))
+
+
+def _submit_many(
+    api: Parts, caller: Caller, asked: Sequence[JsonValue], header_key: str | None
+) -> list[Submitted | Refused]:
+    if not 1 <= len(asked) <= MOST_REQUESTS:
+        raise InvalidRequest([f"the array: must have 1 to {MOST_REQUESTS} requests, not {len(asked)}"])
+    results: dict[int, Submitted | Refused] = {}
+    good: dict[int, GenerationRequest] = {}
+    for place, fields in enumerate(asked):
+        try:
+            good[place] = _request(caller, fields, f"{header_key}/{place}" if header_key else None)
+        except InvalidRequest as error:
+            results[place] = _refused(error)
+    for (place, request), outcome in zip(good.items(), _outcomes(api, list(good.values())), strict=True):
+        if isinstance(outcome, VidpollError):
+            results[place] = _refused(outcome)
+        else:
+            results[place] = _submitted(api, request, outcome)
+    return [results[place] for place in range(len(asked))]
+
+
+def _outcomes(api: Parts, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
+    try:
+        return list(api.client.submit_many(requests))
+    except PartlyRefused as refused:
+        return [id or refused.errors[place] for place, id in enumerate(refused.ids)]
+
+
+def _request(caller: Caller, fields: JsonValue, header_key: str | None) -> GenerationRequest:
+    """The request in a body.
+
+    Raises:
+        InvalidRequest: naming everything wrong with it.
+    """
+    if not isinstance(fields, Mapping):
+        raise InvalidRequest(["request: must be an object"])
+    if foreign := sorted(set(fields) - set(NewGeneration.model_fields)):
+        raise InvalidRequest([f"{name[:100]}: there is no such field" for name in foreign[:10]])
+    given: dict[str, Any] = {**fields, "owner": caller.owner, "id": uuid4()}
+    if header_key is not None:
+        given.setdefault("idempotency_key", header_key)
+    return GenerationRequest.checked(given)
+
+
+def _submitted(api: Parts, request: GenerationRequest, id: UUID) -> Submitted:
+    new = id == request.id
+    status = Status.PENDING if new else api.store.get_of(request.owner, id).status
+    if new:
+        api.doorbell.ring()
+    return Submitted(id=id, status=status.value, new=new)
+
+
+def _refused(error: VidpollError) -> Refused:
+    return Refused(error=Problem(**refusal_of(error).document()))
