@@ -270,6 +270,11 @@ class Generation:
         return self.status is Status.FAILED and (self.error or {}).get("code") == TIMED_OUT
 
     @property
+    def is_looked_up(self) -> bool:
+        """Unknown, and the provider will be asked for it; otherwise a person decides."""
+        return self.status is Status.UNKNOWN and self.next_check_at is not None
+
+    @property
     def watched_late(self) -> bool:
         """Timed out, and the provider may still tell that it is done."""
         return self.timed_out and self.watch_until is not None and not self.past(self.watch_until)

@@ -378,10 +378,8 @@ class Lifecycle:
 
 def _belongs_in_status_lane(generation: Generation) -> bool:
     """At the provider; or timed out, and perhaps done late; or unknown, and to be looked up."""
-    if generation.status is Status.UNKNOWN:
-        return generation.next_check_at is not None
     watched = generation.status is Status.PROCESSING or generation.timed_out
-    return watched and generation.operation_name is not None
+    return generation.is_looked_up or (watched and generation.operation_name is not None)
 
 
 def _operation(generation: Generation) -> Operation:

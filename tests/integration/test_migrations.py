@@ -60,3 +60,18 @@ def test_a_broker_url_that_cannot_be_used_is_told_before_anything_is_stored(data
     with pytest.raises(NotConfigured, match="broker URL"):
         client.submit(make_request())
     assert Store(connect(database_url)).recent(1) == []
+
+
+def test_events_of_a_dump_from_another_cluster_are_taken_for_old_ones(database_url: str, make_request):
+    engine = connect(database_url)
+    store = Store(engine)
+    store.accept(make_request(), "vertex")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE generation_events SET transaction_id = 10 ^ 12")
+
+    upgrade(engine)
+
+    with engine.connect() as connection:
+        newer = "SELECT count(*) FROM generation_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        assert connection.exec_driver_sql(newer).scalar_one() == 0
+    engine.dispose()

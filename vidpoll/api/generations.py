@@ -112,8 +112,8 @@ async def refresh(request: Request, caller: Writer, id: UUID) -> Asked:
     """Have the provider asked now, ahead of the schedule; every five seconds at most."""
     api = parts(request)
     generation = await run_in_threadpool(api.store.get_of, caller.owner, id)
-    if not (generation.status is Status.PROCESSING or generation.timed_out):
-        raise WrongState(f"a generation that is {generation.status} is not looked at")
+    if not (generation.status is Status.PROCESSING or generation.timed_out or generation.is_looked_up):
+        raise WrongState(f"the provider is not asked about a generation that is {generation.status}")
     await api.limiter.spend("refresh", str(id))
     await run_in_threadpool(api.client.refresh, id)
     return Asked(id=id, status=generation.status.value)

@@ -53,6 +53,20 @@ class Stats(BaseModel):
     errors: dict[str, int]
 
 
+class KeyView(BaseModel):
+    """What a key is good for."""
+
+    id: str
+    owner: str
+    scopes: list[str]
+
+
+@router.get("/v1/key", response_model=KeyView, responses=problems(401, 403, 429, 503))
+async def key(caller: Reader) -> KeyView:
+    """The key this request came with."""
+    return KeyView(id=caller.key_id, owner=caller.owner, scopes=sorted(caller.scopes))
+
+
 @router.get("/v1/queue", response_model=Queue, responses=problems(401, 403, 422, 429, 503))
 def queue(request: Request, caller: Reader, everybody: All = False) -> Queue:
     """What waits, and for how long."""

@@ -144,7 +144,7 @@ def event_json(event: Event) -> bytes:
     return _encoded(
         view
         | _set(stage=stage, overdue=data.get("overdue"), video_url=data.get("video_url"), late=data.get("late"))
-        | _set(project_id=event.project_id)
+        | _set(eta_s=data.get("eta_s"), project_id=event.project_id)
     )
 
 

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from vidpoll.store.engine import answering
 from vidpoll.store.patience import PatientConnection
@@ -40,10 +40,27 @@ def upgrade(engine: Engine, to: str = "head") -> str:
         connection.execution_options(isolation_level="READ COMMITTED")
         config.attributes["connection"] = connection
         command.upgrade(config, to)
+        _forget_foreign_transactions(connection)
         revision = MigrationContext.configure(connection).get_current_revision() or ""
         connection.rollback()
         connection.invalidate()  # its timeouts are not those of the pool
         return revision
+
+
+def _forget_foreign_transactions(connection: Connection) -> None:
+    """Of a dump restored into another cluster the events carry that one's transactions, which are yet to come here."""
+    events = "generation_events"
+    if not inspect(connection).has_table(events) or not _has_column(connection, events, "transaction_id"):
+        return
+    connection.execute(text(
+        "UPDATE generation_events SET transaction_id = DEFAULT"
+        " WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    ))  # fmt: skip
+    connection.commit()
+
+
+def _has_column(connection: Connection, table: str, column: str) -> bool:
+    return any(found["name"] == column for found in inspect(connection).get_columns(table))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 export type Status = "pending" | "submitting" | "processing" | "unknown" | "completed" | "failed" | "cancelled";
 
-/** How a generation stands, as far as answers and events told. Those that callbacks get are frozen: a change comes as a new object. */
+/** How a generation stands, as far as answers and events told. Callbacks get it frozen: a change comes as a new object. */
 export interface Generation {
   id: string;
   status: Status;
@@ -13,7 +13,7 @@ export interface Generation {
   /** What the provider is doing, in words. */
   stage?: string;
   overdue?: boolean;
-  /** Where the video is. In place of a long address a status read tells the API's own path, which wants the key; `get` tells the address. */
+  /** Where the video is. Instead of a long address a status read tells a path of the API, which wants the key; see `get` then. */
   video_url?: string;
   /** Completed after it had failed by time-out. (`watch` has ended then; `watchAll` tells.) */
   late?: boolean;
@@ -122,7 +122,7 @@ export class Vidpoll {
   list(options?: { status?: Status; project?: string; cursor?: string; limit?: number }): Promise<{ items: Record<string, unknown>[]; next: string | null }>;
   refresh(id: string): Promise<void>;
   cancel(id: string): Promise<void>;
-  /** Ask anew for one that failed or was cancelled; the new generation. Not repeated when no answer comes. */
+  /** Ask anew for one that failed or was cancelled; the new generation. Repeated like `submit`: there is one new generation. */
   retry(id: string): Promise<Submitted>;
   /**
    * Follow one until it is final: by server-sent events; while those do not work by polling (1, 2, 5, then every 10 seconds,

@@ -1,17 +1,18 @@
-/** Client of vidpoll's HTTP side, for browsers and Node ≥ 20: the interface is in vidpoll.d.ts, the wire in docs/http.md. */
+/** Client of vidpoll's HTTP side, for browsers and Node ≥ 20. Its interface is in vidpoll.d.ts, the wire in docs/http.md. */
 
 /** @typedef {import("./vidpoll.js").Clock} Clock @typedef {import("./vidpoll.js").Generation} Generation */
 /** @typedef {import("./vidpoll.js").Options} Options @typedef {import("./vidpoll.js").Watch} Watch */
 /** @typedef {import("./vidpoll.js").Watcher} Watcher @typedef {import("./vidpoll.js").NewGeneration} NewGeneration */
 /** @typedef {import("./vidpoll.js").Vidpoll} Interface @typedef {import("./vidpoll.js").VidpollError} ErrorInterface */
-/** @typedef {Parameters<Interface["watchAll"]>[0]} AllWatcher @typedef {Parameters<Interface["watchProject"]>[1]} ProjectWatcher */
+/** @typedef {Parameters<Interface["watchAll"]>[0]} AllWatcher */
+/** @typedef {Parameters<Interface["watchProject"]>[1]} ProjectWatcher */
 /** @typedef {{type: string, id: string, data: string}} StreamEvent */
 /** @typedef {{method?: string, headers?: Record<string, string | undefined>, json?: unknown, signal?: AbortSignal}} Asked */
 
 const FINAL = new Set(["completed", "failed", "cancelled"]);
 /** Answers that end a watch: the same question would be answered the same. */
 const REFUSALS = new Set([401, 403, 404, 422]);
-/** What a submit is repeated after: no answer, too many requests, a server that is away. */
+/** What a submit or retry is repeated after: no answer, too many requests, a server that is away. */
 const REPEATED = new Set([0, 429, 502, 503, 504]);
 const REPEAT_MS = [1000, 2000, 5000];
 const REQUEST_MS = 30_000;
@@ -53,10 +54,14 @@ export class Vidpoll {
 
   /** @param {NewGeneration} request */
   async submit(request, { idempotencyKey = randomKey() } = {}) {
-    const asked = { method: "POST", headers: { "Idempotency-Key": idempotencyKey }, json: request };
+    return this.#post("/v1/generations", { headers: { "Idempotency-Key": idempotencyKey }, json: request });
+  }
+
+  /** Only for what makes no second generation when it is repeated. @param {string} path @param {Asked} [asked] */
+  async #post(path, asked) {
     for (let repeats = 0; ; repeats++) {
       try {
-        return (await this.#http.ask("/v1/generations", asked)).body;
+        return (await this.#http.ask(path, { ...asked, method: "POST" })).body;
       } catch (error) {
         const mayRepeat = error instanceof VidpollError && REPEATED.has(error.status);
         if (!mayRepeat || repeats === REPEAT_MS.length) throw error;
@@ -98,7 +103,7 @@ export class Vidpoll {
 
   /** @param {string} id */
   async retry(id) {
-    return (await this.#http.ask(`${pathOf(id)}/retry`, { method: "POST" })).body;
+    return this.#post(`${pathOf(id)}/retry`);
   }
 
   /** @param {string} id @param {Watcher} watcher */
@@ -799,6 +804,7 @@ function isFinal(generation) {
 
 /** @param {Generation} fresh @param {Generation | undefined} known */
 function isNews(fresh, known) {
+  if (!fresh.status) throw new TypeError("this is no generation");
   if (!known) return true;
   if (fresh.version !== undefined && known.version !== undefined) return fresh.version > known.version;
   return fresh.status !== known.status || fresh.progress !== known.progress;
