@@ -5,6 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from vidpoll.simulator import Durations, Simulator, World
 from vidpoll.store import Store, connect
 from vidpoll.store.migrating import upgrade
 
-#: What tells the tests themselves how much to do.
-OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM")
+#: What tells the tests themselves how much to do, and with what.
+OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM", "VIDPOLL_CHROMIUM")
 for name in [name for name in os.environ if name.startswith("VIDPOLL_") and not name.startswith(OURS)]:
     del os.environ[name]
+
+#: Playwright is an extra of its own; `make test-browser` installs it.
+collect_ignore = [] if find_spec("playwright") else ["browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

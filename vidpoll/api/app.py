@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 
-from vidpoll.api import events, generations, operating, status, submitting
+from vidpoll.api import events, generations, operating, page, status, submitting
 from vidpoll.api.bodies import Bounded
 from vidpoll.api.headers import Guarded
 from vidpoll.api.keys import Keyring, Limiter
@@ -28,7 +26,6 @@ from vidpoll.store.live import LiveStore
 _CORS_HEADERS: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
 )  # fmt: skip
-PAGE: Final = Path(__file__).parent / "page"
 
 
 def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> FastAPI:
@@ -54,9 +51,8 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
     )  # fmt: skip
     app.state.parts = built
     answer_with_problems(app)
-    for router in (status.router, events.router, submitting.router, generations.router, operating.router):
-        app.include_router(router)
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    for part in (status, events, submitting, generations, operating, page):
+        app.include_router(part.router)
     if built.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=built.settings.cors_origins, allow_methods=["GET", "POST"],

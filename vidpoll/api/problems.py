@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from vidpoll.errors import (
     GenerationNotFound,
@@ -129,14 +130,23 @@ def answer_with_problems(app: FastAPI) -> None:
         return Refusal(422, "invalid_request", "the request cannot be read", errors=problems).response()
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "refused")
-        return Refusal(error.status_code, code, str(error.detail), headers=error.headers).response()
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return Refusal(error.status_code, code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return Refusal(500, "internal_error", "something went wrong here; it has been logged").response()
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route with this path; the framework names those of the first."""
+    for path, methods in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            return ", ".join(sorted(method.upper() for method in methods))
+    return "GET, HEAD"
 
 
 def _sentence(found: Mapping[str, Any]) -> str:

@@ -38,7 +38,9 @@ class StatusViews(BaseModel):
 
 @router.get("/status", response_model=StatusViews, responses=problems(401, 403, 422, 429, 503))
 async def statuses(
-    request: Request, caller: Reader, ids: Annotated[str, Query(description="Up to 200 ids, with commas between.")]
+    request: Request,
+    caller: Reader,
+    ids: Annotated[str, Query(min_length=1, description="Up to 200 ids, with commas between.")],
 ) -> Response:
     """How up to 200 generations stand, in the order asked for; one statement."""
     wanted = list(dict.fromkeys(_ids(ids)))

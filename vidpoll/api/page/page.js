@@ -5,7 +5,7 @@ import { Feed } from "./feed.js";
 import { alsoSuggest, setReadOnly, startForm } from "./form.js";
 import { askForKey, currentKey, forgetKey, isReadOnly, noteReadOnly, onKey } from "./key.js";
 import { List } from "./list.js";
-import { isReady } from "./service.js";
+import { isReady, scopesOf } from "./service.js";
 import { toast } from "./toasts.js";
 import { excerpt, sentences } from "./words.js";
 
@@ -49,6 +49,18 @@ function open(apiKey) {
   list.load();
   feed.start();
   tick();
+  learnScopes(session, apiKey);
+}
+
+/** Before anything is typed in vain. If it cannot be learned now, the first call that writes tells. */
+async function learnScopes(opened, apiKey) {
+  const scopes = await scopesOf(apiKey);
+  if (session === opened && scopes && !scopes.includes("write")) mayOnlyRead();
+}
+
+function mayOnlyRead() {
+  noteReadOnly();
+  showReadOnly();
 }
 
 function close() {
@@ -84,10 +96,7 @@ async function checked(call) {
     return await call;
   } catch (error) {
     if (error.code === "unauthorized") reject(error);
-    if (error.code === "forbidden") {
-      noteReadOnly();
-      showReadOnly();
-    }
+    if (error.code === "forbidden") mayOnlyRead();
     throw error;
   }
 }

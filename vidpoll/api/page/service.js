@@ -1,4 +1,4 @@
-/** Whether the service can serve, and what time it is there. */
+/** Whether the service can serve, what time it is there, and what a key allows. */
 
 let offset = 0;
 
@@ -14,5 +14,16 @@ export async function isReady() {
     return reply.ok;
   } catch {
     return false;
+  }
+}
+
+/** What a key allows: "read", "write", …; null if that cannot be learned. */
+export async function scopesOf(apiKey) {
+  try {
+    const headers = { Authorization: `Bearer ${apiKey}` };
+    const reply = await fetch("/v1/key", { headers, cache: "no-store", signal: AbortSignal.timeout(5000) });
+    return reply.ok ? (await reply.json()).scopes : null;
+  } catch {
+    return null;
   }
 }
