@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
 def serve(app: FastAPI, host: str, port: int, started: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM."""
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S, backlog=4096,
     )  # fmt: skip
     _Server(config, app.state.parts, started).run()

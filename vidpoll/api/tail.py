@@ -7,7 +7,7 @@ that wrote them, so that none is missed because it was committed later than one 
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -52,10 +52,12 @@ class Following:
         closed: nothing more will come: the follower was too slow, or this process ends.
     """
 
+    __slots__ = ("_news", "_waiting", "closed", "project_id")
+
     def __init__(self, project_id: str | None) -> None:
         self.project_id = project_id
         self.closed = False
-        self._waiting: deque[Told] = deque()
+        self._waiting: list[Told] = []
         self._news = asyncio.Event()
 
     async def something(self, timeout_s: float) -> bool:
@@ -69,8 +71,7 @@ class Following:
 
     def take(self) -> list[Told]:
         """What came since the last time."""
-        told = list(self._waiting)
-        self._waiting.clear()
+        told, self._waiting = self._waiting, []
         if not self.closed:
             self._news.clear()
         return told

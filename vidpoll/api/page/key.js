@@ -20,6 +20,8 @@ export function currentKey() {
 function keep(key) {
   sessionStorage.setItem(STORED_AS, key);
   sessionStorage.removeItem(READ_ONLY);
+  field.value = "";
+  form.hidden = true;
 }
 
 export function forgetKey() {
@@ -47,8 +49,6 @@ export function onKey(taken) {
       askForKey(key ? "A key has no spaces and only plain letters, digits and signs." : "Enter a key.");
       return;
     }
-    field.value = "";
-    form.hidden = true;
     keep(key);
     taken(key);
   });

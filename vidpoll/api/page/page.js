@@ -113,7 +113,7 @@ function announce({ status, prompt, error }) {
       toast("status", `A video is ready${title}`, { group: status, summary: (count) => `${count} videos are ready.` });
       break;
     case "failed":
-      toast("alert", `It failed (${error?.code ?? "error"})${title}`, {
+      toast("alert", error?.code && error.code !== status ? `It failed (${error.code})${title}` : `It failed${title}`, {
         group: status,
         summary: (count) => `${count} generations failed.`,
       });

@@ -2,7 +2,7 @@
 
 import { Player } from "./player.js";
 import { now } from "./service.js";
-import { dateWords, excerpt, isFinal, sentences, stageWords, statusWord, timeWords } from "./words.js";
+import { dateWords, excerpt, failureWords, isFinal, sentences, stageWords, statusWord, timeWords } from "./words.js";
 import { toast } from "./toasts.js";
 
 /** Milliseconds between two checks of one generation that the service allows. */
@@ -63,7 +63,7 @@ export class Row {
     this.element.dataset.status = status;
     write(this.#parts.status, statusWord(status));
     write(this.#parts.stage, stageWords(generation));
-    write(this.#parts.error, status === "failed" && error ? `${error.code}: ${error.message}` : "");
+    write(this.#parts.error, status === "failed" && error ? failureWords(error) : "");
     this.#updateProgress();
     if (status === "completed" && url && !url.startsWith("/")) this.#player.show(url, excerpt(generation.prompt, 80));
     for (const [name, { fits }] of Object.entries(ACTIONS)) this.#offer(this.#buttons[name], fits(generation));

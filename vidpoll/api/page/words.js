@@ -58,6 +58,9 @@ export function excerpt(text, length) {
   return `${characters.slice(0, length - 1).join("").trimEnd()}…`;
 }
 
+/** Why a generation failed; "failed" is the code of a provider that gives none. */
+export const failureWords = ({ code, message }) => (code === "failed" ? beginning(message) : `${code}: ${message}`);
+
 /** An error of the API, one sentence for each thing wrong. */
 export function sentences(error) {
   if (error.errors?.length) return error.errors;
