@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parent.parent.parent
 FILL = """
 INSERT INTO generations (id, owner, request_hash, provider, account, model, prompt, status, operation_name, progress,
     video_url, result, submitted_at, completed_at, created_at)
-SELECT gen_random_uuid(), 'o' || n % 1000, md5(n::text), 'veo', 'vertex', 'veo-fast', 'prompt ' || n, 'completed',
+SELECT gen_random_uuid(), 'o' || n %% 1000, md5(n::text), 'veo', 'vertex', 'veo-fast', 'prompt ' || n, 'completed',
     'operation ' || %(mark)s || n, 100, 'https://example.com/videos/' || n || '.mp4', '{"seed": 7, "late": false}', now(), now(),
     now() - n * interval '1 second'
 FROM generate_series(1, %(rows)s) AS n

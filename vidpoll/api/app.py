@@ -48,11 +48,13 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
     app = FastAPI(
         title="vidpoll", version="1", summary="Ask AI providers for videos, and see how they come along.",
         lifespan=lifespan, docs_url=None, redoc_url=None,
+        telemetry={"metrics": False, "logs": False},
     )  # fmt: skip
     app.state.parts = built
     answer_with_problems(app)
     for part in (status, events, submitting, generations, operating, page):
         app.include_router(part.router)
+    app.add_middleware(status.StatusReads)
     if built.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=built.settings.cors_origins, allow_methods=["GET", "POST"],

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.strategies import FixedWindowRateLimiter
 
 from vidpoll.api.problems import Refusal
 from vidpoll.api.settings import ApiSettings
@@ -75,7 +75,7 @@ class Limiter:
     """Requests a key may make, counted in this process."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self._windows = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
         self._limits = {name: settings.limit(name) for name in ("read", "write", "refresh")}
 
     async def spend(self, limit: str, *whose: str) -> None:
@@ -97,19 +97,34 @@ _BEARER: Final = HTTPBearer(auto_error=False, description="An API key: `vidpoll 
 Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
+async def admit(request: Request, key: str | None, scope: Scope, limit: str) -> Caller:
+    """Whom a request with this key comes from, one more counted.
+
+    Raises:
+        Refusal: the key is not valid, or lacks the scope, or has asked too often.
+    """
+    keyring: Keyring = request.app.state.parts.keyring
+    caller = await keyring.caller(key) if key else None
+    if caller is None:
+        words = "send a valid API key as Authorization: Bearer vp_…"
+        raise Refusal(401, "unauthorized", words, headers={"WWW-Authenticate": "Bearer"})
+    if scope not in caller.scopes:
+        raise Refusal(403, "forbidden", f"this key lacks the scope {scope!r}")
+    await request.app.state.parts.limiter.spend(limit, caller.key_id)
+    return caller
+
+
+def bearer_key(authorization: str) -> str | None:
+    """The key in an ``Authorization`` header."""
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
 def _may(scope: Scope, limit: str) -> Callable[..., Awaitable[Caller]]:
     """The dependency of routes that need ``scope``."""
 
     async def caller(request: Request, given: Given) -> Caller:
-        keyring: Keyring = request.app.state.parts.keyring
-        found = await keyring.caller(given.credentials) if given else None
-        if found is None:
-            words = "send a valid API key as Authorization: Bearer vp_…"
-            raise Refusal(401, "unauthorized", words, headers={"WWW-Authenticate": "Bearer"})
-        if scope not in found.scopes:
-            raise Refusal(403, "forbidden", f"this key lacks the scope {scope!r}")
-        await request.app.state.parts.limiter.spend(limit, found.key_id)
-        return found
+        return await admit(request, given.credentials if given else None, scope, limit)
 
     return caller
 

@@ -20,6 +20,7 @@ class Metrics:
         self.requests = Counter(
             "vidpoll_api_requests_total", "Answers by status.", ["method", "status"], registry=self.registry
         )
+        self._counters: dict[tuple[str, int], Counter] = {}
         self.seconds = Histogram(
             "vidpoll_api_first_byte_seconds", "Until the answer began.", buckets=_BUCKETS, registry=self.registry
         )
@@ -27,6 +28,13 @@ class Metrics:
         self.open = Gauge(
             "vidpoll_generations_open", "Generations that have not ended.", ["status"], registry=self.registry
         )
+
+    def answered(self, method: str, status: int) -> None:
+        """Count an answer."""
+        counter = self._counters.get((method, status))
+        if counter is None:
+            counter = self._counters[method, status] = self.requests.labels(method, status)
+        counter.inc()
 
     def update(self, *, streams: int, open_by_status: Mapping[Status, tuple[int, float]]) -> None:
         """Set what is only known when somebody asks."""
@@ -52,7 +60,7 @@ class Counted:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._metrics.seconds.observe(time.perf_counter() - began)
-                self._metrics.requests.labels(_method(scope["method"]), message["status"]).inc()
+                self._metrics.answered(_method(scope["method"]), message["status"])
             await send(message)
 
         await self._app(scope, receive, counted)

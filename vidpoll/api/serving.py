@@ -1,5 +1,6 @@
 """Runs the HTTP side: one process; for more, run more of them behind a proxy."""
 
+import gc
 from collections.abc import Callable
 from types import FrameType
 from typing import Final
@@ -22,6 +23,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
+        gc.collect()
+        gc.freeze()  # a collection need not look at what stays for ever: it would take tens of milliseconds
         if self.started:
             self._say_started()
 

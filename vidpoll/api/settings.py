@@ -42,7 +42,7 @@ class ApiSettings(BaseSettings):
     streams: int = Field(default=100, ge=1)
     cors_origins: list[str] = []
     media_sources: str = "https: http://127.0.0.1:*"
-    pool_size: int = Field(default=8, ge=1, le=1000)
+    pool_size: int = Field(default=16, ge=1, le=1000)
 
     def limit(self, name: str) -> RateLimitItem:
         """The limit called ``read``, ``write`` or ``refresh``."""

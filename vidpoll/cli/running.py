@@ -9,6 +9,7 @@ import typer
 
 from vidpoll.cli.output import AsJson, err, out, print_json
 from vidpoll.devstack import DevStack
+from vidpoll.errors import NotConfigured
 from vidpoll.settings import load_settings
 from vidpoll.simulator import Durations, World, serve
 
@@ -66,8 +67,10 @@ def api(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """Serve HTTP: the API, its events and the page. One process; run several behind a proxy for more."""
-    from vidpoll.api import create_app, serve  # noqa: PLC0415  an extra
-
+    try:
+        from vidpoll.api import create_app, serve  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise NotConfigured(f"to serve HTTP, pip install 'vidpoll[api]' ({error.name} is missing)") from None
     app = create_app(load_settings())
     serve(app, host, port, started=lambda: out.print(f"api: http://{host}:{port}", highlight=False))
 

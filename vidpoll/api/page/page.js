@@ -106,17 +106,14 @@ function showReadOnly() {
   work.classList.toggle("read-only", isReadOnly());
 }
 
-function announce({ status, prompt, error }) {
+function announce({ status, prompt }) {
   const title = prompt ? `: ${excerpt(prompt, 60)}` : ".";
   switch (status) {
     case "completed":
       toast("status", `A video is ready${title}`, { group: status, summary: (count) => `${count} videos are ready.` });
       break;
     case "failed":
-      toast("alert", error?.code && error.code !== status ? `It failed (${error.code})${title}` : `It failed${title}`, {
-        group: status,
-        summary: (count) => `${count} generations failed.`,
-      });
+      toast("alert", `It failed${title}`, { group: status, summary: (count) => `${count} generations failed.` });
       break;
     default:
       toast("status", `It was cancelled${title}`, {

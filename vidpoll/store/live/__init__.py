@@ -27,7 +27,8 @@ def _sql(name: str) -> bytes:
     return (Path(__file__).parent / f"{name}.sql").read_bytes()
 
 
-_STATUS: Final = _sql("status")
+_STATUSES: Final = _sql("status")
+_STATUS: Final = _STATUSES.replace(b"id = ANY(%(ids)s)", b"id = %(id)s")
 _EVENTS_SINCE: Final = _sql("events_since")
 _OWNER_EVENTS: Final = _sql("owner_events")
 _GENERATION_EVENTS: Final = _sql("generation_events")
@@ -92,7 +93,7 @@ class LiveStore:
             row = await live.status("alice", id)
     """
 
-    def __init__(self, database_url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, database_url: str, *, pool_size: int = 16) -> None:
         url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: _Connections = AsyncConnectionPool(
             url, min_size=1, max_size=pool_size, open=False, timeout=READ_TIMEOUT_S,
@@ -112,12 +113,12 @@ class LiveStore:
 
     async def status(self, owner: str, id: UUID) -> StatusRow | None:
         """How the owner's generation stands; None when the owner has none of this id."""
-        found = await self.statuses(owner, [id])
-        return found[0] if found else None
+        rows = await self._read(_STATUS, {"owner": owner, "id": id})
+        return StatusRow(*rows[0]) if rows else None
 
     async def statuses(self, owner: str, ids: Sequence[UUID]) -> list[StatusRow]:
         """The same of several, in no particular order; those that are not the owner's are left out."""
-        return [StatusRow(*row) for row in await self._read(_STATUS, {"owner": owner, "ids": list(ids)})]
+        return [StatusRow(*row) for row in await self._read(_STATUSES, {"owner": owner, "ids": list(ids)})]
 
     async def key(self, id: str) -> StoredKey | None:
         """The API key of this id, revoked or not."""
