@@ -48,8 +48,10 @@ def running(*command: str, **environ: str) -> Iterator[psutil.Process]:
 
 
 @contextmanager
-def serving_api(database_url: str, redis_url: str, **environ: str) -> Iterator[tuple[str, psutil.Process]]:
-    port = free_port()
+def serving_api(
+    database_url: str, redis_url: str, port: int | None = None, **environ: str
+) -> Iterator[tuple[str, psutil.Process]]:
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     environ = {"VIDPOLL_DATABASE_URL": database_url, "VIDPOLL_REDIS_URL": redis_url, **environ}
     with running("vidpoll", "api", "--port", str(port), **environ) as process:
@@ -61,7 +63,7 @@ def serving_api(database_url: str, redis_url: str, **environ: str) -> Iterator[t
 def serving_bare(database_url: str) -> Iterator[str]:
     port = free_port()
     with running("tests.benchmarks.bare", database_url, str(port)):
-        until(lambda: psutil.net_connections and _listens(port))
+        until(lambda: _listens(port))
         yield f"http://127.0.0.1:{port}"
 
 

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import random
 import re
 import time
 import uuid
+from collections import Counter
+from contextlib import suppress
 
 import psycopg
 import pytest
 import redis
 
 from tests.benchmarks import api
+from vidpoll.devstack.servers import free_port
 from vidpoll.doorbell import CHANNEL
 
 STREAMS, EVENTS, PER_S = 2_000, 2_000, 200
@@ -24,26 +28,56 @@ SELECT id, version, 'progress', status, jsonb_build_object('stage', %s::text), o
 """
 
 
+END = """
+WITH moved AS (
+    UPDATE generations SET status = 'cancelled', completed_at = now(), version = version + 1
+    WHERE id = %s RETURNING id, version, status, owner
+)
+INSERT INTO generation_events (generation_id, version, kind, status, owner)
+SELECT id, version, 'cancelled', status, owner FROM moved
+"""
+
+
 class Readers:
-    """Streams, read in this process's event loop; how long each event took, in seconds."""
+    """Streams, read in this process's event loop.
+
+    Attributes:
+        took: how long each event took, in seconds.
+        open: streams that have begun.
+        final: how often each generation's final event came.
+    """
 
     def __init__(self, url: str, key: str) -> None:
         self._host, self._port = url.removeprefix("http://").split(":")
-        self._key, self.took, self.open = key, list[float](), 0
+        self._key, self.took, self.open, self.final = key, list[float](), 0, Counter[uuid.UUID]()
 
-    async def read(self, id: uuid.UUID) -> None:
+    async def read(self, id: uuid.UUID, last: str | None = None) -> str | None:
+        """Until the stream ends; the last event's id."""
+        resume = f"Last-Event-ID: {last}\r\n" if last else ""
+        path = f"/v1/generations/{id}/events"
         reader, writer = await asyncio.open_connection(self._host, int(self._port))
-        writer.write(
-            f"GET /v1/generations/{id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}\r\n\r\n".encode()
-        )
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}\r\n{resume}\r\n".encode())
         try:
             while line := await reader.readline():
-                if b'"snapshot"' in line:
-                    self.open += 1
-                elif sent := re.search(rb'"stage":"at ([\d.]+)"', line):
+                if line.startswith(b"id: "):
+                    last = line[4:].strip().decode()
+                self.open += b'"snapshot"' in line
+                self.final[id] += b'"cancelled"' in line
+                if sent := re.search(rb'"stage":"at ([\d.]+)"', line):
                     self.took.append(time.time() - float(sent[1]))
+                if line == b"0\r\n":
+                    break  # the last chunk: it ended in good order
         finally:
             writer.close()
+        return last
+
+    async def read_to_the_end(self, id: uuid.UUID) -> None:
+        """Come back after every break, as a client does."""
+        last = None
+        while not self.final[id]:
+            with suppress(OSError):
+                last = await self.read(id, last)
+            await asyncio.sleep(random.uniform(0.2, 2))
 
 
 async def tell(database_url: str, redis_url: str, ids: list[uuid.UUID]) -> None:
@@ -103,3 +137,43 @@ def test_two_thousand_streams_are_cheap_and_events_are_there_at_once(database_ur
     assert len(took) == EVENTS
     assert figures["kb_an_idle_stream"] <= 40
     assert figures["p99_ms"] < 250
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(600)
+def test_every_client_ends_with_every_final_event_though_the_process_is_killed(database_url: str, redis_url: str):
+    key, ids, port = api.new_key(database_url, "o1"), [uuid.uuid4() for _ in range(STREAMS)], free_port()
+    environ = {"VIDPOLL_API_STREAMS": str(2 * STREAMS), "VIDPOLL_API_READ_LIMIT": "1000000/second"}
+    with psycopg.connect(database_url) as connection:
+        connection.cursor().executemany(INSERT, [[id] for id in ids])
+
+    async def end(some: list[uuid.UUID]) -> None:
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+            for id in some:
+                await connection.execute(END, [id])
+
+    async def play() -> tuple[Readers, float]:
+        readers = Readers(f"http://127.0.0.1:{port}", key)
+        with api.serving_api(database_url, redis_url, port, **environ) as (_, process):
+            tasks = [asyncio.create_task(readers.read_to_the_end(id)) for id in ids]
+            while readers.open < STREAMS:
+                await asyncio.sleep(0.05)
+            await end(ids[::3])
+            process.kill()
+        await end(ids[1::3])
+        began = time.monotonic()
+        starting = api.serving_api(database_url, redis_url, port, **environ)
+        await asyncio.to_thread(starting.__enter__)
+        await end(ids[2::3])
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
+        took_s = time.monotonic() - began
+        await asyncio.to_thread(starting.__exit__, None, None, None)
+        return readers, took_s
+
+    readers, took_s = asyncio.run(play())
+
+    seen = Counter(readers.final.values())
+    print(
+        f"\n{json.dumps({'streams': STREAMS, 'final_events_seen': dict(seen), 'all_ended_after_s': round(took_s, 1)})}"
+    )
+    assert seen == {1: STREAMS}
