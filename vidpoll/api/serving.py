@@ -1,7 +1,9 @@
 """Runs the HTTP side: one process; for more, run more of them behind a proxy."""
 
 import gc
+import resource
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -35,8 +37,17 @@ class _Server(uvicorn.Server):
 
 def serve(app: FastAPI, host: str, port: int, started: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM."""
+    _allow_many_connections()
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S, backlog=4096,
     )  # fmt: skip
     _Server(config, app.state.parts, started).run()
+
+
+def _allow_many_connections() -> None:
+    """As many open files as the system lets us have: each stream is one, and the usual limit is about a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -157,6 +157,9 @@ class Tail:
                 except StoreUnavailable as error:
                     log.warning("events are late: %s", error)
                     await asyncio.sleep(TURN_S)
+                except Exception:
+                    log.exception("events are late")  # one that cannot be read must not silence all the streams
+                    await asyncio.sleep(TURN_S)
                 await asyncio.sleep(max(REST_S, REST_FACTOR * (time.monotonic() - began)))
                 await self._ring_or_turn()
         finally:
