@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JS     := tests/js
 JS_READY := $(JS)/node_modules/.ready
+BROWSER_READY := $(VENV)/.browser-ready
 T      ?= tests vidpoll
 JOBS   ?= 2
 MINUTES ?= 20
@@ -36,7 +37,7 @@ up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
 
 .PHONY: test
 test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
-	@$(BIN)/pytest $(T) -m 'not benchmark' -n $(JOBS) --dist loadgroup
+	@$(BIN)/pytest $(T) --ignore=tests/browser -m 'not benchmark' -n $(JOBS) --dist loadgroup
 
 .PHONY: test-js
 test-js: $(JS_READY) ## check the types of the JavaScript client and run its tests (needs Node 20 or newer, and npm)
@@ -49,6 +50,24 @@ $(JS_READY): $(JS)/package.json $(JS)/package-lock.json | node
 .PHONY: node
 node:
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1 || { echo "this needs Node.js 20 or newer and npm; on Debian 13: apt-get install nodejs npm"; exit 1; }
+
+.PHONY: test-browser
+test-browser: $(BROWSER_READY) chromium ## use the page in a real Chromium (as root on Debian it is installed; else it must be there)
+	@$(BIN)/pytest tests/browser
+
+$(BROWSER_READY): $(READY)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
+	@touch $(BROWSER_READY)
+
+.PHONY: chromium
+chromium:
+	@[ -n "$$VIDPOLL_CHROMIUM" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing Chromium, once" && apt-get update -qq </dev/null && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium </dev/null >/dev/null; \
+		else \
+			echo "this needs Chromium: install it (on Debian: apt-get install chromium), or name one: VIDPOLL_CHROMIUM=/path/to/it"; exit 1; \
+		fi; }
 
 .PHONY: test-faults
 test-faults: $(READY) ## the fault suite in its full form, with a table of what it cost (about half an hour)
@@ -76,7 +95,7 @@ format: $(READY) ## let ruff format and mend what it can
 
 .PHONY: constraints
 constraints: ## write constraints.txt anew from the newest versions pyproject.toml allows
-	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev]' hatchling editables
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,browser]' hatchling editables
 	@head -n 1 constraints.txt > constraints.new
 	@$(BIN)/pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
 	@mv constraints.new constraints.txt && touch $(READY)
