@@ -4,6 +4,7 @@ Importing this is light: SQLAlchemy is loaded when a database is used, Celery wh
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -34,8 +35,12 @@ log = logging.getLogger("vidpoll.client")
 #: ``wait`` looks at the database this often, seconds: at first, and at most.
 _WAIT_FIRST_S: Final = 0.2
 _WAIT_CAP_S: Final = 2.0
-#: Seconds for which nobody is nudged after the broker did not answer: finding out takes seconds each time.
-_BROKER_REST_S: Final = 10.0
+#: Seconds for which the broker is left alone after it did not answer: finding out takes seconds each time.
+_BROKER_REST_S: Final = 5.0
+#: Threads that may talk to the broker at once, and seconds another one waits for its turn: one that hangs must not
+#: take all threads of whoever uses the client.
+_BROKER_THREADS: Final = 8
+_BROKER_TURN_S: Final = 2.0
 
 
 class Client:
@@ -67,7 +72,8 @@ class Client:
     ) -> None:
         self._given = {"broker_url": broker_url, "database_url": database_url}
         self._given_settings = settings
-        self._no_nudge_until = 0.0
+        self._broker_rests_until = 0.0
+        self._broker_turns = threading.BoundedSemaphore(_BROKER_THREADS)
 
     def submit(self, request: GenerationRequest) -> UUID:
         """Ask for one video; the generation's id.
@@ -215,18 +221,19 @@ class Client:
 
     def _nudge(self, stored: Sequence[GenerationRequest]) -> None:
         """Tell workers of rows that are stored; while the broker is away, restore finds them."""
-        if time.monotonic() < self._no_nudge_until:
-            return
         try:
             self._send(messages.GENERATE, [messages.generate_message(request) for request in stored])
         except BrokerUnavailable as error:
-            self._no_nudge_until = time.monotonic() + _BROKER_REST_S
             log.warning("stored, and taken up when the broker answers again (%d): %s", len(stored), error)
 
     def _send(self, task: str, payloads: Sequence[Mapping[str, Any]]) -> None:
         """Publish messages on one connection."""
         if not payloads:
             return
+        if time.monotonic() < self._broker_rests_until:
+            raise BrokerUnavailable("the broker did not answer a moment ago")
+        if not self._broker_turns.acquire(timeout=_BROKER_TURN_S):
+            raise BrokerUnavailable("the broker takes too long")
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for payload in payloads:
@@ -234,7 +241,10 @@ class Client:
                         task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer, retry=False
                     )
         except self._broker_errors as error:
+            self._broker_rests_until = time.monotonic() + _BROKER_REST_S
             raise BrokerUnavailable(f"the broker does not answer: {error}") from error
+        finally:
+            self._broker_turns.release()
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -310,7 +320,7 @@ class Client:
         app = Celery("vidpoll-client", broker=self._settings.need("broker_url"), set_as_current=False)
         app.conf.update(
             result_backend=None, task_ignore_result=True, task_default_exchange="",
-            broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5, "visibility_timeout": 60},
+            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 3, "visibility_timeout": 60},
         )  # fmt: skip
         return app
 

@@ -14,6 +14,7 @@ from tests.api.serving import Caller, key_of, served, until
 from tests.integration.driver import Driver
 from vidpoll.api import create_app, events
 from vidpoll.api.settings import ApiSettings
+from vidpoll.errors import StoreUnavailable
 from vidpoll.generation import Failure, Status
 
 
@@ -108,7 +109,7 @@ def test_a_stream_resumes_after_the_event_that_was_seen_last(alice: Caller, driv
     assert opened.kinds == ["submitting", "processing", "completed"]
 
 
-@pytest.mark.parametrize("last", ["", "x", "-1", "99999999999999999999", "1.5"])
+@pytest.mark.parametrize("last", ["", "x", "-1", "9999", "99999999999999999999", "1.5"])
 def test_a_last_event_id_that_is_none_begins_anew(alice: Caller, driver: Driver, make_request, last: str):
     with stream(alice, of(driver.accepted(make_request())), last) as opened:
         until(lambda: opened.kinds == ["snapshot"])
@@ -259,6 +260,41 @@ def test_a_revoked_key_loses_its_streams(alice: Caller, app, driver: Driver, mak
         until(lambda: opened.ended)
 
     assert alice.get("/v1/queue").status_code == 401
+
+
+def test_a_revoked_key_loses_a_stream_on_which_much_is_going_on(
+    alice: Caller, app, driver: Driver, make_request, services, monkeypatch
+):
+    monkeypatch.setattr(events, "HEARTBEAT_S", 0.3)
+    with stream(alice, "/v1/events") as opened:
+        until(lambda: opened.sent)
+        services.store.revoke_key(alice.key.split("_")[1])
+        app.state.parts.keyring._known.clear()
+        until(lambda: opened.ended or not driver.accepted(make_request()))
+
+
+def test_a_burst_reaches_a_reader_that_reads(alice: Caller, services, make_request):
+    with stream(alice, "/v1/events") as opened:
+        until(lambda: opened.sent)
+        services.store.accept_many([(make_request(), None) for _ in range(1000)])
+        until(lambda: len(opened.generations) == 1000)
+
+
+def test_events_go_on_at_once_when_postgres_is_back(alice: Caller, app, driver: Driver, make_request, monkeypatch):
+    live = app.state.parts.live
+    events_since, fails = live.events_since, True
+
+    async def failing(*given):
+        if fails:
+            raise StoreUnavailable("Postgres: away")
+        return await events_since(*given)
+
+    monkeypatch.setattr(live, "events_since", failing)
+    with stream(alice, "/v1/events") as opened:
+        until(lambda: opened.sent)
+        id = driver.accepted(make_request())
+        fails = False
+        until(lambda: [one["id"] for one in opened.generations] == [str(id)], within_s=5)
 
 
 def test_an_owner_has_so_many_streams_and_others_have_theirs(settings, services, driver: Driver, make_request):

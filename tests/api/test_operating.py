@@ -1,4 +1,5 @@
 import json
+import uuid
 
 import pytest
 
@@ -87,6 +88,27 @@ def test_every_answer_keeps_browsers_careful(alice: Caller, path: str):
     assert "unsafe" not in policy
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "Access-Control-Allow-Origin" not in alice.get(path, headers={"Origin": "https://evil.example"}).headers
+
+
+def test_probes_may_ask_by_head(alice: Caller):
+    assert [alice.head(path).status_code for path in ("/healthz", "/readyz", "/")] == [200, 200, 200]
+
+
+def test_what_nobody_expected_is_a_500_that_is_counted_and_says_nothing(caller, app, monkeypatch):
+    operator = caller("alice", "read", "operate")
+
+    def breaks(*_):
+        raise RuntimeError("inside")
+
+    monkeypatch.setattr(app.state.parts.store, "get_of", breaks)
+    monkeypatch.setattr(app.state.parts.live, "status", breaks)
+    answers = [operator.get(f"/v1/generations/{uuid.uuid4()}{end}") for end in ("", "/status")]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert "inside" not in answer.text
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert 'vidpoll_api_requests_total{method="GET",status="500"} 2.0' in operator.get("/metrics").text
 
 
 def test_the_page_has_no_script_or_style_of_its_own(alice: Caller):

@@ -1,8 +1,10 @@
 import threading
 import time
 import uuid
+from contextlib import suppress
 
 import pytest
+import requests
 
 from tests.api.serving import Caller, until
 from tests.integration.driver import Driver
@@ -151,6 +153,31 @@ def test_an_answer_is_held_no_longer_than_asked(alice: Caller, driver: Driver, m
 
     assert answer.json()["status"] == "pending"
     assert time.monotonic() - began >= 1
+
+
+def test_an_answer_nobody_waits_for_any_more_is_not_held(app, alice: Caller, driver: Driver, make_request):
+    id, tail = driver.accepted(make_request()), app.state.parts.tail
+    with suppress(requests.RequestException):
+        alice.get(f"/v1/generations/{id}/status", headers={"Prefer": "wait=60"}, timeout=0.3)
+
+    until(lambda: tail.count("alice") == 0, within_s=10)
+
+
+def test_any_of_several_etags_will_do(alice: Caller, driver: Driver, make_request):
+    id = driver.accepted(make_request())
+
+    assert status_of(alice, id, **{"If-None-Match": 'W/"7", W/"1"'}).status_code == 304
+    assert status_of(alice, id, **{"If-None-Match": 'W/"7", "8"'}).status_code == 200
+
+
+def test_both_ways_to_a_status_answer_alike(alice: Caller, driver: Driver, make_request):
+    id = driver.accepted(make_request())
+    ways = [f"/v1/generations/{id}/status", f"/v1/generations/{id.hex}/status"]  # the framework's takes other spellings
+
+    for headers in ({}, {"If-None-Match": 'W/"1"'}, {"Prefer": "wait=0"}, {"Authorization": "Bearer no"}):
+        short, long = (alice.get(way, headers=headers) for way in ways)
+        assert (short.status_code, short.content) == (long.status_code, long.content)
+        assert {**short.headers, "date": ""} == {**long.headers, "date": ""}
 
 
 def test_many_statuses_are_one_statement_in_the_order_asked_for(

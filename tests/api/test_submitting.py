@@ -60,6 +60,26 @@ def test_a_known_key_with_another_body_is_a_conflict_and_nothing_is_sent(alice: 
     assert waiting_messages(redis_client) == 1
 
 
+def test_a_null_in_the_body_does_not_undo_the_key_in_the_header(alice: Caller):
+    answers = [
+        alice.post("/v1/generations", json=VEO | {"idempotency_key": key}, headers={"Idempotency-Key": "one"}).json()
+        for key in (None, None, "one")
+    ]
+
+    assert [one["new"] for one in answers] == [True, False, False]
+    assert len({one["id"] for one in answers}) == 1
+
+
+def test_two_keys_that_differ_are_refused(alice: Caller, services):
+    body, headers = VEO | {"idempotency_key": "one"}, {"Idempotency-Key": "two"}
+
+    single, several = (alice.post("/v1/generations", json=asked, headers=headers) for asked in (body, [body]))
+
+    assert single.json()["errors"] == ["idempotency_key: differs from the one in the header Idempotency-Key"]
+    assert several.json()["results"][0]["error"]["code"] == "invalid_request"
+    assert services.store.recent(1) == []
+
+
 def test_owners_share_no_idempotency_keys(alice: Caller, bob: Caller):
     ids = [one.post("/v1/generations", json=VEO | {"idempotency_key": "one"}).json()["id"] for one in (alice, bob)]
 
@@ -95,6 +115,7 @@ def test_the_bad_ones_of_an_array_hold_up_none_of_the_good(alice: Caller, servic
         ({"owner": "bob"}, "owner: there is no such field"),
         ({"id": "6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55"}, "id: there is no such field"),
         ({"retry_of": "6f1d8c0e-5d0f-4c61-9f0e-0c1b7a3e2d55"}, "retry_of: there is no such field"),
+        ({"\ud800": 1}, "\\ud800: there is no such field"),
         ({"idempotency_key": ""}, "idempotency_key: string should have at least 1 character"),
     ],
 )

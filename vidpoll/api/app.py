@@ -14,14 +14,14 @@ from vidpoll.api.headers import Guarded
 from vidpoll.api.keys import Keyring, Limiter
 from vidpoll.api.metrics import Counted, Metrics
 from vidpoll.api.parts import Parts
-from vidpoll.api.problems import answer_with_problems
+from vidpoll.api.problems import Unbroken, answer_with_problems
 from vidpoll.api.settings import ApiSettings, load_api_settings
 from vidpoll.api.tail import Tail
 from vidpoll.client import Client
 from vidpoll.doorbell import Doorbell
-from vidpoll.services import build_store
 from vidpoll.settings import Settings
-from vidpoll.store.live import LiveStore
+from vidpoll.store import Store, connect
+from vidpoll.store.live import READ_TIMEOUT_S, LiveStore
 
 _CORS_HEADERS: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
@@ -61,6 +61,7 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
             allow_headers=_CORS_HEADERS, expose_headers=["ETag", "Location", "Retry-After"],
         )  # fmt: skip
     app.add_middleware(Bounded)
+    app.add_middleware(Unbroken)
     app.add_middleware(Guarded, media_sources=built.settings.media_sources)
     app.add_middleware(Counted, metrics=built.metrics)
     return app
@@ -69,10 +70,11 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
 def build_parts(settings: Settings, api_settings: ApiSettings) -> Parts:
     """Everything the routes work with."""
     doorbell = Doorbell(settings.need("redis_url"))
+    engine = connect(settings.need("database_url"), pool_size=10, statement_timeout_s=READ_TIMEOUT_S)
     live = LiveStore(settings.need("database_url"), pool_size=api_settings.pool_size)
     return Parts(
         settings=api_settings,
-        store=build_store(settings, on_events=doorbell.ring),
+        store=Store(engine, on_events=doorbell.ring),
         live=live,
         client=Client(settings=settings),
         tail=Tail(live, settings.need("redis_url")),

@@ -4,6 +4,7 @@ A stream first follows, then reads what was before, so nothing falls in between;
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager
 from typing import Annotated, Final
@@ -28,7 +29,7 @@ HEARTBEAT_S: Final = 15.0
 #: Seconds a reader may leave bytes unread before it is cut off.
 SEND_TIMEOUT_S: Final = 30.0
 #: Events an owner that comes back is sent; after more, its generations are to be listed anew.
-MOST_RESUMED: Final = 10 * PAGE
+MOST_RESUMED: Final = 2 * PAGE
 #: Seconds after which an owner with too many streams may try again.
 FULL_S: Final = 10
 _RETRY: Final = b"retry: 2000\n\n"
@@ -54,6 +55,8 @@ async def generation_events(request: Request, caller: Reader, id: UUID, last_eve
     row = await api.live.status(caller.owner, id)
     if row is None:
         raise GenerationNotFound(id)
+    if last is not None and last > row.version:
+        last = None  # it is of another generation, or of another database
     if last is not None and row.status in FINAL and row.version <= last:
         return Response(status_code=204)
     _take_place(api, caller)
@@ -129,11 +132,13 @@ async def _of_owner(api: Parts, caller: Caller, project: str | None, since: int 
             if project in (None, event.project_id):
                 yield _frame(since, event_json(event))
     sent = {event.id for event in missed}
+    del missed
+    begins_at, since = since, max(since, now.oldest)
     async for arrived in _arrivals(api, caller, following):
         if not arrived:
             yield _HEARTBEAT
         for event, cursor in arrived:
-            if event.transaction >= since and event.id not in sent:
+            if event.transaction >= begins_at and event.id not in sent:
                 yield _frame(max(cursor, since), event_json(event))
             if cursor >= now.next:
                 sent.clear()  # what was sent above comes no more
@@ -144,22 +149,27 @@ async def _missed(api: Parts, owner: str, since: int | None, now: Horizon) -> li
     if since is None or since > now.next:
         return None
     missed: list[Event] = []
-    while page := await api.live.owner_events(owner, since, missed[-1].id if missed else 0):
-        missed += page
-        if len(missed) > MOST_RESUMED:
-            return None
+    try:
+        while page := await api.live.owner_events(owner, since, missed[-1].id if missed else 0):
+            missed += page
+            if len(missed) > MOST_RESUMED:
+                return None
+    except StoreUnavailable:
+        return None  # too much for the time a read may take: begin anew rather than fail again and again
     return missed
 
 
 async def _arrivals(api: Parts, caller: Caller, following: Following) -> AsyncGenerator[list[Told], None]:
-    """What comes in, as it does; nothing, now and then, for a sign of life. Ends with the following or the key."""
+    """What comes in, as it does, and now and then nothing, for a sign of life. Ends with the following or the key."""
+    check_at = time.monotonic() + HEARTBEAT_S
     while not following.closed:
-        if await following.something(HEARTBEAT_S):
+        if await following.something(max(0.0, check_at - time.monotonic())):
             yield following.take()
-        elif await api.keyring.is_valid(caller):
+        if time.monotonic() >= check_at:
+            if not await api.keyring.is_valid(caller):
+                return
             yield []
-        else:
-            return
+            check_at = time.monotonic() + HEARTBEAT_S
 
 
 def _frame(id: int, data: bytes) -> bytes:

@@ -20,7 +20,7 @@ from vidpoll.store.live import LiveStore
 
 #: Seconds a key is believed without asking Postgres again.
 TRUST_S: Final = 5.0
-#: Keys remembered at most; beyond, all are forgotten.
+#: Keys remembered at most; beyond, those that are not valid are forgotten.
 REMEMBERED: Final = 10_000
 
 
@@ -49,7 +49,8 @@ class Keyring:
             return found[1]
         caller = await self._look_up(key)
         if len(self._known) >= REMEMBERED:
-            self._known.clear()
+            now = time.monotonic()
+            self._known = {mark: known for mark, known in self._known.items() if known[1] and known[0] > now}
         self._known[mark] = (time.monotonic() + TRUST_S, caller)
         return caller
 

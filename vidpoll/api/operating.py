@@ -102,12 +102,14 @@ def _whose(caller: Caller, everybody: bool) -> str | None:
     return None if everybody else caller.owner
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_class=PlainTextResponse)
 async def healthz() -> str:
     """The process runs."""
     return "ok\n"
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", response_class=PlainTextResponse, responses=problems(503))
 async def readyz(request: Request) -> str:
     """It can serve: Postgres answers."""

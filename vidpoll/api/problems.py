@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457), with a stable ``code`` and nothing of the inside."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -7,10 +8,11 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidpoll.errors import (
     GenerationNotFound,
@@ -18,6 +20,7 @@ from vidpoll.errors import (
     InvalidRequest,
     NotConfigured,
     Unavailable,
+    UnknownTarget,
     VidpollError,
     WrongState,
 )
@@ -77,14 +80,18 @@ class Refusal(Exception):
         }
         return document | ({"errors": list(self.errors)} if self.errors else {})
 
-    def response(self) -> JSONResponse:
+    def response(self) -> Response:
         """The answer."""
-        return JSONResponse(self.document(), self.status, self.headers, media_type=MEDIA_TYPE)
+        body = json.dumps(self.document())  # ASCII: what is told of a request may be no valid text
+        return Response(body, self.status, self.headers, media_type=MEDIA_TYPE)
 
 
 def refusal_of(error: VidpollError) -> Refusal:
     """What a client is told of ``error``."""
     match error:
+        case UnknownTarget():
+            words = "there is no such provider, model or account here"
+            return Refusal(422, error.code, words, errors=[f"provider, model, account: {words}"])
         case InvalidRequest():
             return Refusal(422, error.code, "the request cannot be accepted as it is", errors=error.problems)
         case IdempotencyConflict():
@@ -117,28 +124,48 @@ def answer_with_problems(app: FastAPI) -> None:
     """Have every error of ``app`` answered as a problem document."""
 
     @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+    async def refused(_: Request, refusal: Refusal) -> Response:
         return refusal.response()
 
     @app.exception_handler(VidpollError)
-    async def failed(_: Request, error: VidpollError) -> JSONResponse:
+    async def failed(_: Request, error: VidpollError) -> Response:
         return refusal_of(error).response()
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         problems = [_sentence(found) for found in error.errors()]
         return Refusal(422, "invalid_request", "the request cannot be read", errors=problems).response()
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "refused")
         headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
         return Refusal(error.status_code, code, str(error.detail), headers=headers).response()
 
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return Refusal(500, "internal_error", "something went wrong here; it has been logged").response()
+
+class Unbroken:
+    """Has what nobody expected answered as a problem document too, inside of what counts and guards all answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            if scope["type"] != "http" or has_begun:
+                raise
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            refusal = Refusal(500, "internal_error", "something went wrong here; it has been logged")
+            await refusal.response()(scope, receive, send)
 
 
 def _allowed(request: Request) -> str:

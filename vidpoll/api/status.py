@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidpoll.api.keys import Caller, Reader, admit, bearer_key
-from vidpoll.api.parts import Parts, parts
+from vidpoll.api.parts import parts
 from vidpoll.api.problems import Refusal, problems, refusal_of
 from vidpoll.api.views import StatusView, status_json
 from vidpoll.errors import GenerationNotFound, InvalidRequest, VidpollError
@@ -27,6 +27,9 @@ LONGEST_WAIT_S: Final = 60
 #: When to look again where nothing is planned, and at the latest, seconds.
 SOON_S: Final = 2
 LATEST_S: Final = 60
+#: Seconds between two glances at whether somebody still waits for an answer that is held back.
+_GLANCE_S: Final = 1.0
+_ETAG: Final = re.compile(r'"(\d{1,9})"')
 _PATH: Final = re.compile(r"/v1/generations/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/status")
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,9})(?:$|[,;\s])")
 
@@ -75,7 +78,7 @@ async def status(
     if_none_match: Annotated[str | None, Header(description="The ETag of an earlier answer.")] = None,
 ) -> Response:
     """How a generation stands, in at most 200 bytes; one read by primary key."""
-    return await _answer(parts(request), caller, id, prefer, if_none_match)
+    return await _answer(request, caller, id, prefer, if_none_match)
 
 
 class StatusReads:
@@ -91,12 +94,12 @@ class StatusReads:
         if match is None:
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request = Request(scope, receive)
         headers = request.headers
         try:
             caller = await admit(request, bearer_key(headers.get("authorization", "")), "read", "read")
             known, prefer = headers.get("if-none-match"), headers.get("prefer")
-            response = await _answer(parts(request), caller, UUID(match[1]), prefer, known)
+            response = await _answer(request, caller, UUID(match[1]), prefer, known)
         except Refusal as refusal:
             response = refusal.response()
         except VidpollError as error:
@@ -104,28 +107,27 @@ class StatusReads:
         await response(scope, receive, send)
 
 
-async def _answer(api: Parts, caller: Caller, id: UUID, prefer: str | None, if_none_match: str | None) -> Response:
-    known = _version(if_none_match)
-    row = await api.live.status(caller.owner, id)
+async def _answer(
+    request: Request, caller: Caller, id: UUID, prefer: str | None, if_none_match: str | None
+) -> Response:
+    known = _versions(if_none_match)
+    row = await parts(request).live.status(caller.owner, id)
     wait_s = _wait_s(prefer)
     if wait_s and row and not _is_news(row, known):
-        row = await _news(api, caller.owner, id, known, wait_s)
+        row = await _news(request, caller.owner, id, known, wait_s)
     if row is None:
         raise GenerationNotFound(id)
     headers = {"ETag": f'W/"{row.version}"', "Cache-Control": "private, no-cache"}
     if row.status not in FINAL:
         headers["Retry-After"] = str(_retry_after_s(row))
-    if row.version == known:
+    if row.version in known:
         return Response(status_code=304, headers=headers)
     return _json(status_json(row), headers)
 
 
-def _version(etag: str | None) -> int | None:
-    """The version in ``W/"7"``; -1, which no row has, when it is no ETag of ours."""
-    if etag is None:
-        return None
-    text = etag.strip().removeprefix("W/").strip('"')
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+def _versions(etags: str | None) -> frozenset[int]:
+    """The versions in ``W/"7", "8"``."""
+    return frozenset(int(version) for version in _ETAG.findall(etags or ""))
 
 
 def _wait_s(prefer: str | None) -> int:
@@ -133,22 +135,24 @@ def _wait_s(prefer: str | None) -> int:
     return min(int(found[1]), LONGEST_WAIT_S) if found else 0
 
 
-def _is_news(row: StatusRow, known: int | None) -> bool:
-    return row.status in FINAL or (known is not None and row.version != known)
+def _is_news(row: StatusRow, known: frozenset[int]) -> bool:
+    return row.status in FINAL or (bool(known) and row.version not in known)
 
 
-async def _news(api: Parts, owner: str, id: UUID, known: int | None, wait_s: float) -> StatusRow | None:
-    """Wait for the end or, if a version is known, for another one; how it stands then, or when the time is up."""
-    give_up_at = time.monotonic() + wait_s
+async def _news(request: Request, owner: str, id: UUID, known: frozenset[int], wait_s: float) -> StatusRow | None:
+    """Wait for the end or, if versions are known, for another one; how it stands then, or when the time is up."""
+    api, give_up_at = parts(request), time.monotonic() + wait_s
     with api.tail.follow(owner, id=id) as following:
-        while True:
-            row = await api.live.status(owner, id)
+        row = await api.live.status(owner, id)
+        while row and not _is_news(row, known) and not following.closed:
             left_s = give_up_at - time.monotonic()
-            full = api.tail.count(owner) > api.settings.streams
-            if row is None or _is_news(row, known) or left_s <= 0 or following.closed or full:
-                return row
-            await following.something(left_s)
-            following.take()
+            is_full = api.tail.count(owner) > api.settings.streams
+            if left_s <= 0 or is_full or await request.is_disconnected():
+                break
+            if await following.something(min(left_s, _GLANCE_S)):
+                following.take()
+                row = await api.live.status(owner, id)
+        return row
 
 
 def _retry_after_s(row: StatusRow) -> int:

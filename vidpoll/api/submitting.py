@@ -100,7 +100,7 @@ def _submit_many(
     good: dict[int, GenerationRequest] = {}
     for place, fields in enumerate(asked):
         try:
-            good[place] = _request(caller, fields, f"{header_key}/{place}" if header_key else None)
+            good[place] = _request(caller, fields, None if header_key is None else f"{header_key}/{place}")
         except InvalidRequest as error:
             results[place] = _refused(error)
     for (place, request), outcome in zip(good.items(), _outcomes(api, list(good.values())), strict=True):
@@ -127,11 +127,18 @@ def _request(caller: Caller, fields: JsonValue, header_key: str | None) -> Gener
     if not isinstance(fields, Mapping):
         raise InvalidRequest(["request: must be an object"])
     if foreign := sorted(set(fields) - set(NewGeneration.model_fields)):
-        raise InvalidRequest([f"{name[:100]}: there is no such field" for name in foreign[:10]])
+        raise InvalidRequest([f"{_printable(name)}: there is no such field" for name in foreign[:10]])
     given: dict[str, Any] = {**fields, "owner": caller.owner, "id": uuid4()}
     if header_key is not None:
-        given.setdefault("idempotency_key", header_key)
+        if given.get("idempotency_key") not in (None, header_key):
+            raise InvalidRequest(["idempotency_key: differs from the one in the header Idempotency-Key"])
+        given["idempotency_key"] = header_key
     return GenerationRequest.checked(given)
+
+
+def _printable(name: str) -> str:
+    """A field's name as it can be sent back: it may hold anything."""
+    return name[:100].encode("ascii", "backslashreplace").decode()
 
 
 def _submitted(api: Parts, request: GenerationRequest, id: UUID) -> Submitted:

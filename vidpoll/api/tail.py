@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -19,19 +19,21 @@ from redis.backoff import NoBackoff
 
 from vidpoll.doorbell import CHANNEL
 from vidpoll.errors import StoreUnavailable
-from vidpoll.store.live import PAGE, Event, LiveStore
+from vidpoll.store.live import PAGE, Event, Horizon, LiveStore
 
 log = logging.getLogger("vidpoll.api")
 
 #: Seconds between two looks when the doorbell is silent.
 TURN_S: Final = 2.0
-#: Seconds between two looks at least; and a look that took long is followed by a rest so many times as long.
+#: Seconds between two looks at least; a look that took long is followed by a rest so many times as long, up to a turn.
 REST_S: Final = 0.02
 REST_FACTOR: Final = 5.0
-#: Events that may wait for one follower; one that is slower than that is cut off.
+#: Events that may still wait for a follower when a look begins; one that is slower is cut off.
 BACKLOG: Final = 256
 #: Seconds until Redis is tried again.
 _RECONNECT_S: Final = 1.0
+#: Seconds until Postgres is tried again.
+RETRY_S: Final = 0.5
 
 
 class Told(NamedTuple):
@@ -77,16 +79,19 @@ class Following:
         return told
 
     def tell(self, told: Told) -> None:
-        """Add an event; a follower that does not take its events is closed."""
-        if len(self._waiting) >= BACKLOG:
-            self.close()
-        else:
+        """Add an event."""
+        if not self.closed:
             self._waiting.append(told)
             self._news.set()
 
+    def is_slow(self) -> bool:
+        """Whether it has not taken what it was told some time ago."""
+        return len(self._waiting) > BACKLOG
+
     def close(self) -> None:
-        """Have it end."""
+        """Have it end, without what it has not taken."""
         self.closed = True
+        self._waiting = []
         self._news.set()
 
 
@@ -108,7 +113,7 @@ class Tail:
             redis_url, socket_connect_timeout=5, health_check_interval=15, retry=Retry(NoBackoff(), 0)
         )
         self._rang = asyncio.Event()
-        self._since = 0
+        self._last: Horizon | None = None
         self._seen: set[int] = set()
         self._followers: dict[UUID | str, set[Following]] = defaultdict(set)  # of a generation, or of an owner
         self._count: dict[str, int] = defaultdict(int)
@@ -141,8 +146,11 @@ class Tail:
 
     def close(self) -> None:
         """End every follower, because this process ends."""
-        for following in [one for some in self._followers.values() for one in some]:
+        for following in self._all():
             following.close()
+
+    def _all(self) -> list[Following]:
+        return [one for some in self._followers.values() for one in some]
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -156,12 +164,13 @@ class Tail:
                     await self._look()
                 except StoreUnavailable as error:
                     log.warning("events are late: %s", error)
-                    await asyncio.sleep(TURN_S)
                 except Exception:
                     log.exception("events are late")  # one that cannot be read must not silence all the streams
-                    await asyncio.sleep(TURN_S)
-                await asyncio.sleep(max(REST_S, REST_FACTOR * (time.monotonic() - began)))
-                await self._ring_or_turn()
+                else:
+                    await asyncio.sleep(_rest_s(time.monotonic() - began))
+                    await self._ring_or_turn()
+                    continue
+                await asyncio.sleep(RETRY_S)
         finally:
             listening.cancel()
             await self._redis.aclose()
@@ -177,21 +186,29 @@ class Tail:
     async def _look(self) -> None:
         """Tell what is new. The horizon is taken first: what commits after it is found the next time."""
         horizon = await self._live.horizon()
-        seen: set[int] = set()
-        if self._since and self._count:
-            after = 0
-            while page := await self._live.events_since(self._since, after):
-                for event in page:
-                    if event.id not in self._seen:
-                        self._tell(event)
-                    seen.add(event.id)
-                after = page[-1].id
-                if len(page) < PAGE:
-                    break
-        self._since, self._seen = horizon.oldest, seen
+        for following in self._all():
+            if following.is_slow():
+                following.close()
+        told = set[int]()
+        if self._last and self._count:
+            async for event in self._events_since(self._last):
+                if event.id not in self._seen:
+                    self._tell(event, self._last.oldest)
+                if not horizon.is_past(event.transaction):
+                    told.add(event.id)  # the next look finds it again
+        self._last, self._seen = horizon, told
 
-    def _tell(self, event: Event) -> None:
-        told = Told(event, self._since)
+    async def _events_since(self, moment: Horizon) -> AsyncIterator[Event]:
+        after = 0
+        while page := await self._live.events_since(moment, after):
+            for event in page:
+                yield event
+            after = page[-1].id
+            if len(page) < PAGE:
+                return
+
+    def _tell(self, event: Event, cursor: int) -> None:
+        told = Told(event, cursor)
         for followed in (event.generation_id, event.owner):
             for following in self._followers.get(followed, ()):
                 if following.project_id in (None, event.project_id):
@@ -206,6 +223,10 @@ class Tail:
                     while True:
                         if await channel.get_message(timeout=30):
                             self._rang.set()
-            except redis.RedisError as error:
-                log.warning("the doorbell is silent: %s", error)
+            except Exception as error:  # whatever it is, the turns go on
+                log.warning("the doorbell is silent: %s: %s", type(error).__name__, error)
                 await asyncio.sleep(_RECONNECT_S)
+
+
+def _rest_s(look_took_s: float) -> float:
+    return min(TURN_S, max(REST_S, REST_FACTOR * look_took_s))

@@ -17,8 +17,10 @@ STATEMENT_TIMEOUT_S = 15
 POOL_TIMEOUT_S = 10
 
 
-def connect(database_url: str, *, pool_size: int = 5) -> Engine:
+def connect(database_url: str, *, pool_size: int = 5, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine:
     """A pool of ``pool_size`` connections; nothing is connected before the first statement.
+
+    A statement that takes longer than ``statement_timeout_s`` is ended.
 
     Every statement commits by itself: each transition of the store is one statement, so it is one transaction too.
 
@@ -48,7 +50,7 @@ def connect(database_url: str, *, pool_size: int = 5) -> Engine:
         connect_args={
             "connect_timeout": 5,
             "application_name": "vidpoll",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}",
+            "options": f"-c statement_timeout={statement_timeout_s * 1000:.0f}",
             # A peer that vanished is noticed within half a minute, also by a connection that nobody uses.
             "keepalives_idle": 10,
             "keepalives_interval": 5,

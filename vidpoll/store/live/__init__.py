@@ -19,7 +19,9 @@ from vidpoll.store.keys import StoredKey
 #: Seconds a read may take, waiting for a connection included.
 READ_TIMEOUT_S: Final = 5.0
 #: Events a page of them holds.
-PAGE: Final = 1000
+PAGE: Final = 5000
+#: Seconds for which the pool tries to reconnect by itself, ever more rarely; after that the next read begins anew.
+RECONNECT_S: Final = 2.0
 _Connections = AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]]
 
 
@@ -32,9 +34,8 @@ _STATUS: Final = _STATUSES.replace(b"id = ANY(%(ids)s)", b"id = %(id)s")
 _EVENTS_SINCE: Final = _sql("events_since")
 _OWNER_EVENTS: Final = _sql("owner_events")
 _GENERATION_EVENTS: Final = _sql("generation_events")
-_HORIZON: Final = (
-    "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"
-)
+_HORIZON: Final = _sql("horizon")
+
 _KEY: Final = "SELECT id, owner, name, scopes, secret_hash, created_at, revoked_at FROM api_keys WHERE id = %(id)s"
 
 
@@ -78,10 +79,16 @@ class Horizon:
     Attributes:
         oldest: every transaction with a smaller id had ended then.
         next: no transaction with this id or a greater one had begun then.
+        running: those that were under way.
     """
 
     oldest: int
     next: int
+    running: list[int]
+
+    def is_past(self, transaction: int) -> bool:
+        """Whether the transaction had ended by then."""
+        return transaction < self.next and transaction not in self.running
 
 
 class LiveStore:
@@ -97,6 +104,7 @@ class LiveStore:
         url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: _Connections = AsyncConnectionPool(
             url, min_size=1, max_size=pool_size, open=False, timeout=READ_TIMEOUT_S,
+            reconnect_timeout=RECONNECT_S,
             kwargs={
                 "autocommit": True, "connect_timeout": 5, "application_name": "vidpoll api",
                 "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} -c default_transaction_read_only=on",
@@ -129,12 +137,13 @@ class LiveStore:
         """The present moment. What commits later is found by ``events_since`` or ``owner_events`` of its ``oldest``."""
         return Horizon(*(await self._read(_HORIZON, {}))[0])
 
-    async def events_since(self, transaction: int, after: int = 0) -> list[Event]:
-        """A page of what may have been committed since ``transaction`` was a horizon's oldest; see events_since.sql."""
-        return await self._events(_EVENTS_SINCE, {"transaction": transaction, "after": after, "most": PAGE})
+    async def events_since(self, moment: Horizon, after: int = 0) -> list[Event]:
+        """A page of what was committed since ``moment``; see events_since.sql."""
+        given = {"next": moment.next, "running": moment.running, "after": after, "most": PAGE}
+        return await self._events(_EVENTS_SINCE, given)
 
     async def owner_events(self, owner: str, transaction: int, after: int = 0) -> list[Event]:
-        """The same of one owner."""
+        """A page of one owner's events since ``transaction`` was a horizon's oldest."""
         given = {"owner": owner, "transaction": transaction, "after": after, "most": PAGE}
         return await self._events(_OWNER_EVENTS, given)
 

@@ -1,13 +1,14 @@
--- events_since(transaction, after, most) -> events, whoever owns them, in the order of their ids
+-- events_since(next, running, after, most) -> events, whoever owns them, in the order of their ids
 --
--- An id is handed out before its transaction commits, so "greater ids" would miss what commits late. Every transaction
--- that was under way at a moment has an id of at least pg_snapshot_xmin of that moment.
+-- What was committed since a moment, and perhaps some of what was committed just before the read of that moment ended.
+-- An id is handed out before its transaction commits, so "greater ids" would miss what commits late. What commits after
+-- a moment was under way then, or had not begun.
 --
--- transaction  what may not have been seen yet: the horizon an earlier read answered
--- after, most  the page: ids greater than `after`, so many at most
+-- next, running  the moment: the next transaction to begin, those under way
+-- after, most    the page: ids greater than `after`, so many at most
 
 SELECT e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id
 FROM generation_events AS e JOIN generations AS g ON g.id = e.generation_id
-WHERE e.transaction_id >= %(transaction)s AND e.id > %(after)s
+WHERE (e.transaction_id >= %(next)s OR e.transaction_id = ANY(%(running)s)) AND e.id > %(after)s
 ORDER BY e.id
 LIMIT %(most)s

@@ -1,10 +1,11 @@
 -- owner_events(owner, transaction, after, most) -> events of one owner, in the order of their ids
 --
--- As events_since, for a client that comes back. Events without an owner were written by a worker of an older version
--- during a roll-out.
+-- For a client that comes back: everything since the oldest transaction that was under way when it was told its cursor.
+-- Events without an owner were written by a worker of an older version during a roll-out.
 --
--- owner               whose
--- transaction, after, most   as there
+-- owner        whose
+-- transaction  the cursor
+-- after, most  the page: ids greater than `after`, so many at most
 
 SELECT * FROM (
     SELECT e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them; what events have now counts as committed by this migration."""
+    """Add them; the events there are count as older than everything."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text(), nullable=False, comment="public part of the key"),
@@ -39,11 +39,12 @@ def upgrade() -> None:
         sa.Column(
             "transaction_id",
             sa.BigInteger(),
-            server_default=sa.text("pg_current_xact_id()::text::bigint"),
+            server_default="0",
             nullable=False,
             comment="tells what was committed since a moment, which ids cannot: they are handed out before the commit",
         ),
     )
+    op.alter_column("generation_events", "transaction_id", server_default=sa.text("pg_current_xact_id()::text::bigint"))
 
 
 def downgrade() -> None:
