@@ -67,7 +67,6 @@ def test_a_worker_killed_between_the_providers_yes_and_the_commit_pays_once(flee
     told.recovered_s = time.monotonic() - killed
     told.settle(fleet, runware + veo)
     assert {(row["account"], row["status"]) for row in rows} == {("runware", "completed"), ("vertex", "unknown")}
-    assert {row["submit_attempts"] for row in rows if row["account"] == "vertex"} == {1}
     assert set(fleet.charges(runware + veo).values()) == {1}
     assert (told.charges, told.lost, told.doubled) == (2 * CAUGHT, 0, 0)
 
@@ -103,7 +102,6 @@ def test_a_submit_whose_answer_never_came_is_paid_once(fleet: Fleet, case: Begin
     told.recovered_s = time.monotonic() - failed
     told.settle(fleet, runware + veo)
     assert {(row["account"], row["status"]) for row in rows} == {("runware", "completed"), ("vertex", "unknown")}
-    assert {row["submit_attempts"] for row in rows if row["account"] == "vertex"} == {1}
     assert set(fleet.charges(runware + veo).values()) == {1}
     assert (told.charges, told.lost, told.doubled) == (2 * CAUGHT, 0, 0)
 
