@@ -270,9 +270,11 @@ class Generation:
         return self.status is Status.FAILED and (self.error or {}).get("code") == TIMED_OUT
 
     @property
-    def is_looked_up(self) -> bool:
-        """Unknown, and the provider will be asked for it; otherwise a person decides."""
-        return self.status is Status.UNKNOWN and self.next_check_at is not None
+    def is_watched(self) -> bool:
+        """At the provider; or timed out, and perhaps done late; or unknown, and to be looked up."""
+        if self.status is Status.UNKNOWN:
+            return self.next_check_at is not None
+        return (self.status is Status.PROCESSING or self.timed_out) and self.operation_name is not None
 
     @property
     def watched_late(self) -> bool:

@@ -218,7 +218,7 @@ class Lifecycle:
             self._grants.give_back(lane, ids)
             return
         with self._steps.back_in_lane_on_failure(lane, ids):
-            watched = [one for one in self._store.find(ids) if _belongs_in_status_lane(one)]
+            watched = [one for one in self._store.find(ids) if one.is_watched]
             self._steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
             if not watched:
                 return
@@ -372,14 +372,8 @@ class Lifecycle:
             GenerationNotFound: there is none with this id.
         """
         generation = self._store.get(id)
-        if _belongs_in_status_lane(generation):
+        if generation.is_watched:
             self._lanes.schedule(Lane(str(generation.account), "status"), {id: 0}, priority=URGENT)
-
-
-def _belongs_in_status_lane(generation: Generation) -> bool:
-    """At the provider; or timed out, and perhaps done late; or unknown, and to be looked up."""
-    watched = generation.status is Status.PROCESSING or generation.timed_out
-    return generation.is_looked_up or (watched and generation.operation_name is not None)
 
 
 def _operation(generation: Generation) -> Operation:

@@ -33,7 +33,7 @@ class Page(BaseModel):
     next: str | None
 
 
-class Asked(BaseModel):
+class Acknowledged(BaseModel):
     """What was asked for will be done as soon as it can be; watch the status."""
 
     id: UUID
@@ -107,20 +107,20 @@ def video(request: Request, caller: Reader, id: UUID) -> RedirectResponse:
 _ACTING: Final = problems(401, 403, 404, 409, 422, 429, 503)
 
 
-@router.post("/{id}/refresh", status_code=202, response_model=Asked, responses=_ACTING)
-async def refresh(request: Request, caller: Writer, id: UUID) -> Asked:
+@router.post("/{id}/refresh", status_code=202, response_model=Acknowledged, responses=_ACTING)
+async def refresh(request: Request, caller: Writer, id: UUID) -> Acknowledged:
     """Have the provider asked now, ahead of the schedule; every five seconds at most."""
     api = parts(request)
     generation = await run_in_threadpool(api.store.get_of, caller.owner, id)
-    if not (generation.status is Status.PROCESSING or generation.timed_out or generation.is_looked_up):
+    if not generation.is_watched:
         raise WrongState(f"the provider is not asked about a generation that is {generation.status}")
     await api.limiter.spend("refresh", str(id))
     await run_in_threadpool(api.client.refresh, id)
-    return Asked(id=id, status=generation.status.value)
+    return Acknowledged(id=id, status=generation.status.value)
 
 
-@router.post("/{id}/cancel", status_code=202, response_model=Asked, responses=_ACTING)
-def cancel(request: Request, caller: Writer, id: UUID) -> Asked:
+@router.post("/{id}/cancel", status_code=202, response_model=Acknowledged, responses=_ACTING)
+def cancel(request: Request, caller: Writer, id: UUID) -> Acknowledged:
     """Have it cancelled: at once while it waits, at the provider where that can; else it goes on being watched."""
     api = parts(request)
     generation = api.store.get_of(caller.owner, id)
@@ -129,7 +129,7 @@ def cancel(request: Request, caller: Writer, id: UUID) -> Asked:
     with suppress(BrokerUnavailable):  # it is stored, and found before the paid call and at the next look
         api.client.cancel(id)
     api.doorbell.ring()
-    return Asked(id=id, status=generation.status.value)
+    return Acknowledged(id=id, status=generation.status.value)
 
 
 @router.post("/{id}/retry", status_code=202, response_model=Submitted, responses=_ACTING)

@@ -202,9 +202,8 @@ class DevStack:
         store.add_key(id, "default", SCOPES, secret_hash, _KEY_NAME)
         self.urls["api_url"] = f"http://127.0.0.1:{port}"
         child = self._start("api", [sys.executable, "-m", "vidpoll", "api", "--port", str(port)])
-        wait_until(
-            lambda: requests.get(f"{self.urls['api_url']}/readyz", timeout=5), child, (requests.RequestException,)
-        )
+        ready = f"{self.urls['api_url']}/readyz"
+        wait_until(lambda: requests.get(ready, timeout=5).raise_for_status(), child, (requests.RequestException,))
 
     def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10) -> Child:
         environ = {**self._urls_as_environ(), "VIDPOLL_PROVIDERS_FILE": str(self.providers_file)}
