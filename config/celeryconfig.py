@@ -64,4 +64,5 @@ beat_schedule = {
         # No `expires`: it is a moment of beat's clock, and a worker whose clock is ahead would drop every sweep.
         "schedule": 10.0,
     },
+    "learn_durations": {"task": messages.LEARN_DURATIONS, "schedule": 30.0},
 }

@@ -18,6 +18,7 @@ from vidpoll.errors import InvalidRequest, StoreUnavailable, Unavailable
 from vidpoll.generation import Failure, Generation, GenerationRequest, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Lane
+from vidpoll.outlook import Outlook
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -63,8 +64,9 @@ class Lifecycle:
         self._accounts = services.accounts
         self._limits = services.limits
         self._grants = Grants(services)
-        self._steps = Steps(services)
-        self.unknowns = Unknowns(services, self._grants, self._steps)
+        self._outlook = Outlook(services)
+        self.steps = Steps(services, self._outlook)
+        self.unknowns = Unknowns(services, self._grants, self.steps)
 
     # -- accept: from a request to a row in its submit lane -----------------------------------------------------------
 
@@ -83,7 +85,7 @@ class Lifecycle:
         accepted = self._store.accept(request, account.name)
         if accepted.status is Status.PENDING:
             pinned = account.name if accepted.new else self._store.pin([accepted.id], account.name)[accepted.id]
-            self._steps.enter_submit_lane(pinned, [accepted.id], request.priority)
+            self.steps.enter_submit_lane(pinned, [accepted.id], request.priority)
         return accepted
 
     def take_up(self, generations: Sequence[Generation]) -> None:
@@ -99,7 +101,7 @@ class Lifecycle:
             for id, name in self._store.pin(ids, account_name).items():
                 pinned[name].append(id)
             for name, theirs in pinned.items():
-                self._steps.enter_submit_lane(name, theirs, priority)
+                self.steps.enter_submit_lane(name, theirs, priority)
 
     def _route(self, request: GenerationRequest) -> Account:
         account = self._accounts.route(request.provider, request.model, request.account)
@@ -123,7 +125,7 @@ class Lifecycle:
         if self._grants.stale(call_at_us):
             self._grants.give_back(lane, ids)
             return
-        with self._steps.back_in_lane_on_failure(lane, ids):
+        with self.steps.back_in_lane_on_failure(lane, ids):
             self._grants.wait_until(call_at_us)
             moment_us = self._grants.renewed(lane, call_at_us, calls=len(ids))
             if moment_us is None:
@@ -137,7 +139,7 @@ class Lifecycle:
         if generation is None:
             self._leave_submit_lane(lane, id)
         elif self._grants.renewed(lane, call_at_us, calls=1) is None:
-            self._steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
+            self.steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
         else:
             self._submitted(account, lane, generation, self._paid_call(generation))
 
@@ -148,7 +150,7 @@ class Lifecycle:
             return self._store.submitting(id, token)
         except StoreUnavailable:
             what = f"generation {id} was not submitted"
-            self._steps.until_stored(lambda: self._store.not_called(id, token), what, SHORT_PAUSES_S)
+            self.steps.until_stored(lambda: self._store.not_called(id, token), what, SHORT_PAUSES_S)
             raise
 
     def _paid_call(self, generation: Generation) -> SubmitOutcome:
@@ -168,34 +170,34 @@ class Lifecycle:
         match outcome:
             case Submitted(operation_name):
                 self._grants.heard(account.name)
-                if self._steps.watch(account, generation, operation_name):
+                if self.steps.watch(account, generation, operation_name):
                     self.cancel_if_requested(generation.id)
             case Refused(code, message) if generation.maybe_sent:
                 # This call was refused, but one before it may have been taken.
-                self._steps.leave_unknown(account.name, generation, f"refused when sent again: {code}: {message}")
+                self.steps.leave_unknown(account.name, generation, f"refused when sent again: {code}: {message}")
             case Refused(code, message):
-                self._steps.refuse(account.name, generation, Failure(code, message))
+                self.steps.refuse(account.name, generation, Failure(code, message))
             case RateLimited(retry_after):
                 pause = RETRY_AFTER_DEFAULT_S if retry_after is None else retry_after
                 words = f"the provider asks to wait {pause:.0f} s"
-                self._steps.submit_again(lane, generation, words, pause, failed=False)
+                self.steps.submit_again(lane, generation, words, pause, failed=False)
                 self._grants.pause(lane, pause, words)
             case Unauthorized(reason):
                 alone = self._grants.refused_alone(account.name, outcome)
                 countdown = schedule.backoff(generation.failures_in_a_row + 1) if alone else account.refused_pause_s
-                self._steps.submit_again(lane, generation, f"refused: {reason}", countdown)
+                self.steps.submit_again(lane, generation, f"refused: {reason}", countdown)
                 if not alone:
                     self._grants.rest_account(account.name, reason)
             case NotSent(reason):
                 countdown = schedule.backoff(generation.failures_in_a_row + 1)
-                self._steps.submit_again(lane, generation, reason, countdown)
+                self.steps.submit_again(lane, generation, reason, countdown)
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
             case Ambiguous(reason) if self._providers[account.name].capabilities.client_supplied_id:
-                self._steps.replay(lane, generation, reason)
+                self.steps.replay(lane, generation, reason)
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
                 self.cancel_if_requested(generation.id)
             case Ambiguous(reason):
-                self._steps.leave_unknown(account.name, generation, reason)
+                self.steps.leave_unknown(account.name, generation, reason)
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
 
     def _leave_submit_lane(self, lane: Lane, id: UUID) -> None:
@@ -217,9 +219,9 @@ class Lifecycle:
         if self._grants.stale(call_at_us):
             self._grants.give_back(lane, ids)
             return
-        with self._steps.back_in_lane_on_failure(lane, ids):
+        with self.steps.back_in_lane_on_failure(lane, ids):
             watched = [one for one in self._store.find(ids) if one.is_watched]
-            self._steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
+            self.steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
             if not watched:
                 return
             now, later = self._one_kind_of_call(watched)
@@ -227,7 +229,7 @@ class Lifecycle:
             self._grants.wait_until(call_at_us)
             if self._grants.renewed(lane, call_at_us, calls=calls) is None:
                 now, later = [], watched
-            self._steps.look_again(lane, self._look(self._accounts[account_name], now))
+            self.steps.look_again(lane, self._look(self._accounts[account_name], now))
             if later:
                 self._grants.give_back(lane, [one.id for one in later])
 
@@ -288,20 +290,21 @@ class Lifecycle:
         policy, pause = account.policy(generation.model), self._grants.pause_for(account.name, outcome)
         match outcome:
             case Ready():
-                self._steps.complete(account.name, generation, outcome)
+                self.steps.complete(account.name, generation, outcome)
             case Failed(code, message, retryable):
-                self._steps.fail(account.name, generation, Failure(code, message, retryable))
+                self.steps.fail(account.name, generation, Failure(code, message, retryable))
             case Cancelled():
-                self._steps.cancelled(account.name, generation)
+                self.steps.cancelled(account.name, generation)
             case NotFound(reason) if looks.lost(policy, generation):
                 words = f"the provider does not know it any more: {reason}"
-                self._steps.fail(account.name, generation, Failure("lost", words, retryable=True))
+                self.steps.fail(account.name, generation, Failure("lost", words, retryable=True))
             case _ if generation.timed_out and not generation.watched_late:
-                self._steps.give_up(account.name, generation)
+                self.steps.give_up(account.name, generation)
             case _ if not generation.timed_out and looks.out_of_time(generation, outcome):
-                self._steps.time_out(account, generation)
+                self.steps.time_out(account, generation)
             case Pending():
-                return looks.still_pending(policy, generation, outcome)
+                countdown = self._outlook.countdown(account, generation, outcome, checks=generation.checks + 1)
+                return looks.still_pending(policy, generation, outcome, countdown)
             case _:
                 return looks.unanswered(policy, generation, outcome, pause)
         return None
@@ -326,7 +329,7 @@ class Lifecycle:
                 continue
             if generation.status is Status.PENDING and generation.maybe_sent:
                 # It must not be sent again, nor forgotten: it may be paid for.
-                self._steps.leave_unknown(account_name, generation, "cancelled after a call that was not answered")
+                self.steps.leave_unknown(account_name, generation, "cancelled after a call that was not answered")
             elif generation.status is Status.PENDING and self._store.cancelled(id, expected=Status.PENDING):
                 self._lanes.settle(Lane(account_name, "submit"), [id])
             elif generation.status is Status.PROCESSING and generation.cancel_answered_at is None:
@@ -344,7 +347,7 @@ class Lifecycle:
         policy, outcome = account.policy(generation.model), self._asked_to_cancel(account, generation)
         match outcome:
             case Cancelled():
-                self._steps.cancelled(account.name, generation)
+                self.steps.cancelled(account.name, generation)
                 return None
             case RateLimited() | Unauthorized() | Unreachable():
                 pause = self._grants.pause_for(account.name, outcome)
@@ -353,7 +356,8 @@ class Lifecycle:
                 self._store.cancel_answered(generation.id, "cancel_accepted", "the provider is cancelling it")
             case CannotCancel(reason):
                 self._store.cancel_answered(generation.id, "cancel_refused", f"{reason}; still watched")
-        self._lanes.schedule(Lane(account.name, "status"), {generation.id: policy.schedule.countdown(0)})
+        countdown = self._outlook.countdown(account, generation, checks=0)
+        self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
         return None
 
     def _asked_to_cancel(self, account: Account, generation: Generation) -> CancelOutcome:

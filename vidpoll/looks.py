@@ -16,19 +16,17 @@ REFUSED_GRACE_S: Final = 3600.0
 Unanswered = NotFound | RateLimited | Unauthorized | Unreachable
 
 
-def still_pending(policy: ModelPolicy, generation: Generation, seen: Pending) -> Checked:
-    """The provider is at it: look again by the model's schedule, more slowly once it is overdue."""
+def still_pending(policy: ModelPolicy, generation: Generation, seen: Pending, countdown: float) -> Checked:
+    """The provider is at it: look again after the ``countdown`` of the model's schedule."""
     progress = max(generation.progress, min(100, seen.progress or 0))
-    countdown = policy.schedule.countdown(generation.checks + 1)
-    if generation.past(generation.expected_at):
-        countdown = schedule.overdue(countdown)
     return _again(policy, generation, countdown, progress, seen.stage)
 
 
 def unanswered(policy: ModelPolicy, generation: Generation, seen: Unanswered, pause: float | None = None) -> Checked:
-    """The look told nothing: again after the lane's ``pause``, or else by exponential backoff."""
+    """The look told nothing: again after the lane's ``pause``, or else by the backoff of the model's schedule."""
     failure_class, words = classified(seen, pause)
-    countdown = schedule.backoff(generation.failures_in_a_row + 1) if pause is None else pause
+    failed = policy.schedule.failed(schedule.Look(generation.checks), generation.failures_in_a_row + 1)
+    countdown = failed if pause is None else pause
     return _again(policy, generation, countdown, generation.progress, words, failure_class)
 
 

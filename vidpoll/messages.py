@@ -23,6 +23,7 @@ SUBMIT: Final = "vidpoll.submit"
 CHECK_STATUS: Final = "vidpoll.check_status"
 #: From beat.
 RESTORE_STUCK: Final = "vidpoll.restore_stuck"
+LEARN_DURATIONS: Final = "vidpoll.learn_durations"
 #: From a worker to itself: keep a queue's entry that was no message.
 BURY: Final = "vidpoll.bury"
 
@@ -42,6 +43,7 @@ QUEUE_OF: Final[Mapping[str, str]] = {
     CANCEL: QUEUE_ACCEPT,
     REFRESH: QUEUE_ACCEPT,
     RESTORE_STUCK: QUEUE_MAINTENANCE,
+    LEARN_DURATIONS: QUEUE_MAINTENANCE,
     BURY: QUEUE_MAINTENANCE,
 }
 

@@ -14,7 +14,6 @@ from vidpoll.generation import Status
 from vidpoll.lanes import Lane
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import Services
-from vidpoll.steps import Steps
 from vidpoll.store import Waiting
 
 log = logging.getLogger("vidpoll.restore")
@@ -42,7 +41,7 @@ def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     services.heartbeats.all()  # forgets workers that are gone
     return {
         "processing": sum(_watched(services, account, watched.get(account.name, 0)) for account in accounts),
-        "submitting": sum(_stale_submits(services, account) for account in accounts),
+        "submitting": sum(_stale_submits(services, lifecycle, account) for account in accounts),
         "unknown": sum(_never_looked_up(services, account) for account in accounts),
         "unpinned": sum(_take_up(services, lifecycle, page) for page in services.store.unpinned(LOST_MESSAGE_S)),
         "pending": sum(_pending(services, account, to_submit.get(account.name, 0)) for account in accounts),
@@ -77,9 +76,9 @@ def _hold_places(services: Services, account: Account, page: Iterable[Waiting]) 
     services.lanes.release(lane, ended)
 
 
-def _stale_submits(services: Services, account: Account) -> int:
+def _stale_submits(services: Services, lifecycle: Lifecycle, account: Account) -> int:
     """Submits whose worker is gone: repeatable where the provider takes an id of ours, else nobody can tell."""
-    capabilities, steps = services.providers[account.name].capabilities, Steps(services)
+    capabilities = services.providers[account.name].capabilities
     stale = 0
     stale_s = account.submit_timeout_s + services.lease_s
     for page in services.store.stale_submits(account.name, stale_s):
@@ -87,7 +86,7 @@ def _stale_submits(services: Services, account: Account) -> int:
             if capabilities.client_supplied_id:
                 stale += services.store.unanswered(generation.id, None, _DEAD_WORKER, stale_s=stale_s)
             else:
-                stale += steps.leave_unknown(account.name, generation, _DEAD_WORKER, stale_s=stale_s)
+                stale += lifecycle.steps.leave_unknown(account.name, generation, _DEAD_WORKER, stale_s=stale_s)
     return stale
 
 

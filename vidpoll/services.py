@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import redis
 
@@ -10,6 +11,7 @@ from vidpoll.accounts import Accounts, jitter_reserve
 from vidpoll.clock import Clock
 from vidpoll.doorbell import Doorbell
 from vidpoll.errors import NotConfigured
+from vidpoll.forecasts import Forecasts
 from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
@@ -29,6 +31,11 @@ class Services:
     lease_s: float
     heartbeats: Heartbeats
     clock: Clock = field(default_factory=Clock)
+
+    @cached_property
+    def forecasts(self) -> Forecasts:
+        """How long generations are likely to take, as far as was learned."""
+        return Forecasts(self.store.learned, self.clock)
 
     def limits(self, lane: Lane) -> Limits:
         """What a lane may grant: its account's rates, less what is kept for jitter, and its provider's batch size."""

@@ -7,7 +7,7 @@ choose the step.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from vidpoll.accounts import Account
 from vidpoll.errors import StoreUnavailable, Unavailable
 from vidpoll.generation import TIMED_OUT, Failure, Generation, Status
 from vidpoll.lanes import Lane
+from vidpoll.outlook import Outlook
 from vidpoll.providers.base import Ready
 from vidpoll.reconcile import FIRST_LOOK_UP_S
 from vidpoll.services import Services
@@ -35,7 +36,8 @@ UNKNOWN_OUTCOME: Final = "unknown_outcome"
 class Steps:
     """Row and lanes together, in that order."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, outlook: Outlook) -> None:
+        self._outlook = outlook
         self._store = services.store
         self._lanes = services.lanes
         self._providers = services.providers
@@ -92,7 +94,7 @@ class Steps:
         """Commit the provider's id, then look for the first time in a while; whether it is watched under this id."""
         policy = account.policy(generation.model)
         timeout_s = generation.timeout_s or policy.timeout_s
-        countdown = policy.schedule.countdown(0)
+        countdown = self._outlook.countdown(account, generation, checks=0)
         moved = self.until_stored(
             lambda: self._store.processing(
                 generation.id, operation_name, countdown=countdown, expected_s=policy.expected_s, timeout_s=timeout_s
@@ -146,9 +148,9 @@ class Steps:
 
     def complete(self, account_name: str, generation: Generation, ready: Ready) -> None:
         """There is a video."""
-        told = asdict(replace(ready, queued_s=None, run_s=None))
-        result = {name: value for name, value in told.items() if value not in (None, ())}
-        self._store.completed(generation.id, ready.videos[0], result)
+        told = {name: value for name, value in asdict(ready).items() if value not in (None, ())}
+        queued_s, run_s = told.pop("queued_s", None), told.pop("run_s", None)
+        self._store.completed(generation.id, ready.videos[0], told, queued_s=queued_s, run_s=run_s)
         self.leave_lanes(account_name, [generation.id])
 
     def refuse(self, account_name: str, generation: Generation, failure: Failure) -> None:

@@ -19,6 +19,7 @@ from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
 from vidpoll.providers.base import Capabilities, Failed, Operation, Pending, Ready, Submitted
 from vidpoll.restore import restore_stuck
+from vidpoll.schedule import Look
 from vidpoll.services import Services
 from vidpoll.simulator import World
 
@@ -700,4 +701,4 @@ def test_schedules_are_those_of_the_model(services: Services, tmp_path: Path, si
     accounts = load_accounts(providers_file.write(tmp_path, simulator.url, policy=policy))
 
     found = accounts["vertex"].policy("veo-fast")
-    assert (found.timeout_s, found.expected_s, found.schedule.countdown(1)) == (77, 7, 6)
+    assert (found.timeout_s, found.expected_s, found.schedule.interval(Look(1))) == (77, 7, 6)

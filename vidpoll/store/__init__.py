@@ -1,10 +1,11 @@
 """Postgres: the truth. One class, in parts: accepting, submitting, watching, reading, what an owner may see, what is
-stuck, dead letters, API keys. ``live`` reads for an event loop.
+stuck, dead letters, API keys, learned durations. ``live`` reads for an event loop.
 """
 
 from vidpoll.store.accepting import Accepted, Accepting
 from vidpoll.store.dead_letters import DeadLetters
 from vidpoll.store.engine import connect
+from vidpoll.store.finished import Finished, Learned, LearnedDurations
 from vidpoll.store.keys import Keys, StoredKey
 from vidpoll.store.owned import Owned, Statistics
 from vidpoll.store.reading import Reading
@@ -12,10 +13,10 @@ from vidpoll.store.stuck import Stuck, Waiting
 from vidpoll.store.submitting import Submitting
 from vidpoll.store.watching import Checked, Watching
 
-__all__ = ["Accepted", "Checked", "Statistics", "Store", "StoredKey", "Waiting", "connect"]
+__all__ = ["Accepted", "Checked", "Finished", "Learned", "Statistics", "Store", "StoredKey", "Waiting", "connect"]
 
 
-class Store(Accepting, Submitting, Watching, Reading, Owned, Stuck, DeadLetters, Keys):
+class Store(Accepting, Submitting, Watching, Reading, Owned, Stuck, DeadLetters, Keys, LearnedDurations):
     """Everything vidpoll reads from and writes to Postgres.
 
     Every method raises StoreUnavailable when Postgres does not answer.

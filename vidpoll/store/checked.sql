@@ -36,6 +36,7 @@ WITH given AS (
             WHEN given.failure = 'not_found' THEN coalesce(row.not_found_since, now())
             ELSE row.not_found_since END,
         version = row.version + CASE WHEN given.event IS NULL OR row.status = 'failed' THEN 0 ELSE 1 END,
+        last_pending_at = CASE WHEN given.failure IS NULL THEN now() ELSE row.last_pending_at END,
         updated_at = now()
     FROM given
     WHERE row.id = given.id

@@ -38,10 +38,10 @@ _STATUSES = ", ".join(f"'{status}'" for status in Status)
 _FINAL = ", ".join(f"'{status}'" for status in sorted(FINAL))
 
 
-def _moment(name: str, *, default: bool = False) -> Column[object]:
+def _moment(name: str, *, default: bool = False, comment: str | None = None) -> Column[object]:
     if default:
         return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-    return Column(name, DateTime(timezone=True))
+    return Column(name, DateTime(timezone=True), comment=comment)
 
 
 generations = Table(
@@ -80,6 +80,8 @@ generations = Table(
         "maybe_sent", Boolean, nullable=False, server_default=false(), comment="a paid call left and was not answered"
     ),
     Column("looked_up", JSONB(none_as_null=True), comment="of an unknown one: {looks, fitting, cursor}"),
+    Column("queued_s", Float, comment="seconds it waited at the provider, where the provider tells"),
+    Column("run_s", Float, comment="seconds it ran at the provider, where the provider tells"),
     Column("version", Integer, nullable=False, server_default="1", comment="grows with every event"),
     _moment("next_check_at"),
     _moment("expected_at"),
@@ -87,6 +89,7 @@ generations = Table(
     _moment("cancel_requested_at"),
     _moment("cancel_answered_at"),
     _moment("not_found_since"),
+    _moment("last_pending_at", comment="the last look at which it was not done"),
     _moment("watch_until"),
     _moment("created_at", default=True),
     _moment("sent_at"),
@@ -157,6 +160,13 @@ Index(
     postgresql_where=text("project_id IS NOT NULL"),
 )
 Index("generations_created_idx", generations.c.created_at.desc())
+Index(
+    "generations_finished_idx",
+    generations.c.provider,
+    generations.c.model,
+    generations.c.completed_at.desc(),
+    postgresql_where=text("status = 'completed'"),
+)
 
 generation_events = Table(
     "generation_events",
@@ -179,6 +189,25 @@ generation_events = Table(
     Index("generation_events_generation_idx", "generation_id", "id"),
     Index("generation_events_transaction_idx", "transaction_id"),
     Index("generation_events_owner_idx", "owner", "transaction_id"),
+)
+
+durations = Table(
+    "durations",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column(
+        "params", Text, primary_key=True, comment="values of the parameters it was learned for, as JSON; {} for all"
+    ),
+    Column(
+        "part", Text, primary_key=True, comment="total: from the paid call to the end; run: since the provider began"
+    ),
+    Column("samples", Integer, nullable=False),
+    Column("first_bin", SmallInteger, nullable=False, comment="the bin of vidpoll/durations.py that weights begin at"),
+    Column("weights", ARRAY(Float), nullable=False, comment="probability of each bin"),
+    Column("newest_at", DateTime(timezone=True), nullable=False, comment="when the newest of them ended"),
+    _moment("updated_at", default=True),
+    CheckConstraint("part IN ('total', 'run')", name="part_known"),
 )
 
 api_keys = Table(

@@ -58,8 +58,19 @@ class Watching(Moving):
             self._on_events()
         return still_watched
 
-    def completed(self, id: UUID, video_url: str, result: Mapping[str, Any]) -> bool:
-        """Processing → completed; or failed (timed out) → completed, marked ``late``: it was paid for."""
+    def completed(
+        self,
+        id: UUID,
+        video_url: str,
+        result: Mapping[str, Any],
+        *,
+        queued_s: float | None = None,
+        run_s: float | None = None,
+    ) -> bool:
+        """Processing → completed; or failed (timed out) → completed, marked ``late``: it was paid for.
+
+        ``queued_s`` and ``run_s`` are what the provider told of its times.
+        """
         values: dict[str, Any] = {
             "progress": 100,
             "video_url": video_url,
@@ -68,6 +79,8 @@ class Watching(Moving):
             "checks": _ROW.checks + 1,
             "completed_at": func.now(),
             "watch_until": None,
+            "queued_s": queued_s,
+            "run_s": run_s,
         }
         on_time = {**result, "late": False}
         if self._move(id, _WATCHED, Status.COMPLETED, "completed", {"video_url": video_url}, result=on_time, **values):

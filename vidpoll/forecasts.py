@@ -1,0 +1,70 @@
+"""How long generations are likely to take: what was learned, as a snapshot every process keeps of its own."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+
+from vidpoll.accounts import ModelPolicy
+from vidpoll.clock import Clock
+from vidpoll.durations import Durations
+from vidpoll.errors import StoreUnavailable
+from vidpoll.schedule import Forecast
+from vidpoll.store import Learned
+
+log = logging.getLogger("vidpoll.forecasts")
+
+#: Seconds after which the snapshot is read anew.
+REFRESH_S: Final = 30.0
+#: The key of what was learned of a model whatever its parameters.
+ANY_PARAMS: Final = "{}"
+
+
+class Forecasts:
+    """The newest snapshot of what was learned; before there is one, what the providers file says.
+
+    Args:
+        read: reads everything learned; called once in :data:`REFRESH_S` at most, by one thread.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[Learned]], clock: Clock) -> None:
+        self._read = read
+        self._monotonic = clock.monotonic
+        self._reading = threading.Lock()
+        self._read_at = float("-inf")
+        self._learned: dict[tuple[str, str, str, str], Durations] = {}
+
+    def of(self, provider: str, model: str, params: Mapping[str, JsonValue], policy: ModelPolicy) -> Forecast:
+        """How long a generation of these is likely to take: by its parameters, else its model, else the file."""
+        self._refresh()
+        found, prior = self._learned, policy.prior
+        for key in (params_key(params, policy.duration_params), ANY_PARAMS):
+            total = found.get((provider, model, key, "total"))
+            if total:
+                return Forecast(total, found.get((provider, model, key, "run"), total))
+        return Forecast(prior, prior)
+
+    def _refresh(self) -> None:
+        """Whoever comes first reads it; others go on with the old one. An old one is good enough during an outage."""
+        if self._monotonic() - self._read_at < REFRESH_S or not self._reading.acquire(blocking=False):
+            return
+        try:
+            self._read_at = self._monotonic()
+            self._learned = {(one.provider, one.model, one.params, one.part): one.durations for one in self._read()}
+        except StoreUnavailable as error:
+            log.warning("durations stay as they were: %s", error)
+        finally:
+            self._reading.release()
+
+
+def params_key(params: Mapping[str, JsonValue], names: Sequence[str]) -> str:
+    """The values of these parameters as canonical JSON: one text for one kind of video.
+
+    Example:
+        >>> params_key({"resolution": "720p", "seed": 3, "duration": 8}, ("duration", "resolution"))
+        '{"duration": 8, "resolution": "720p"}'
+    """
+    return json.dumps({name: params[name] for name in names if name in params}, sort_keys=True)
