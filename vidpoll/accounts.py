@@ -32,6 +32,8 @@ Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)]
 #: How uncertain a typical duration is: two thirds of all videos take between 0.45 and 2.2 times as long.
 PRIOR_SIGMA: Final = 0.8
+#: Shortest typical duration, in seconds.
+SHORTEST_S: Final = 0.5
 #: Seconds by which calls may be delayed differently between grant and wire.
 JITTER_S: Final = 0.05
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
@@ -77,7 +79,15 @@ class ModelPolicy(BaseModel):
     @property
     def prior(self) -> Durations:
         """How long its videos take, as far as is known before any was seen."""
-        return Durations.lognormal(self.typical_s or self.expected_s / 3, PRIOR_SIGMA)
+        return Durations.lognormal(self._typical_s, PRIOR_SIGMA)
+
+    def scaled(self, factor: float) -> "ModelPolicy":
+        """The same, for videos that typically take ``factor`` times as long."""
+        return self.model_copy(update={"typical_s": max(self._typical_s * factor, SHORTEST_S)})
+
+    @property
+    def _typical_s(self) -> float:
+        return self.typical_s or self.expected_s / 3
 
 
 def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
@@ -195,6 +205,16 @@ class Accounts(BaseModel):
                 found.setdefault((account.provider, model), policy)
         return found
 
+    def scaled(self, factor: float) -> "Accounts":
+        """The same, as if every video typically took ``factor`` times as long."""
+        scaled = {
+            name: account.model_copy(
+                update={"models": {model: one.scaled(factor) for model, one in account.models.items()}}
+            )
+            for name, account in self.accounts.items()
+        }
+        return Accounts(accounts=scaled)
+
     def route(self, provider: str, model: str, account: str | None) -> Account:
         """The account that is to pay for ``model``.
 
@@ -226,8 +246,10 @@ class Accounts(BaseModel):
         return found
 
 
-def load_accounts(path: Path, environ: Mapping[str, str] = os.environ) -> Accounts:
+def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_scale: float = 1.0) -> Accounts:
     """Read a providers file; ``${NAME}`` in its strings is replaced from the environment.
+
+    ``time_scale`` is a factor on every ``typical_s``, for simulators that run faster than their vendors.
 
     Raises:
         NotConfigured: the file is missing, is not TOML, names a variable that is not set, or holds wrong values.
@@ -243,12 +265,13 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ) -> Accoun
     except tomllib.TOMLDecodeError as error:
         raise NotConfigured(f"{path} is not valid TOML: {error}") from None
     try:
-        return Accounts.model_validate({**tables, "accounts": _with_names(tables.get("accounts"))})
+        accounts = Accounts.model_validate({**tables, "accounts": _with_names(tables.get("accounts"))})
     except ValidationError as error:
         found = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
         )
         raise NotConfigured(f"{path}: {found}") from None
+    return accounts if time_scale == 1 else accounts.scaled(time_scale)
 
 
 def _with_names(accounts: object) -> object:

@@ -38,8 +38,10 @@ class Forecasts:
         self._learned: dict[tuple[str, str, str, str], Durations] = {}
 
     def of(self, provider: str, model: str, params: Mapping[str, JsonValue], policy: ModelPolicy) -> Forecast:
-        """How long a generation of these is likely to take: by its parameters, else its model, else the file."""
-        self._refresh()
+        """How long a generation of these is likely to take: by its parameters, else its model, else the file.
+
+        Reads the snapshot only; :meth:`refresh` brings it up to date.
+        """
         found, prior = self._learned, policy.prior
         for key in (params_key(params, policy.duration_params), ANY_PARAMS):
             total = found.get((provider, model, key, "total"))
@@ -47,8 +49,8 @@ class Forecasts:
                 return Forecast(total, found.get((provider, model, key, "run"), total))
         return Forecast(prior, prior)
 
-    def _refresh(self) -> None:
-        """Whoever comes first reads it; others go on with the old one. An old one is good enough during an outage."""
+    def refresh(self) -> None:
+        """Read it anew when it is old. Whoever comes first does; others, and all during an outage, keep the old one."""
         if self._monotonic() - self._read_at < REFRESH_S or not self._reading.acquire(blocking=False):
             return
         try:

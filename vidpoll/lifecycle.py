@@ -126,6 +126,7 @@ class Lifecycle:
             self._grants.give_back(lane, ids)
             return
         with self.steps.back_in_lane_on_failure(lane, ids):
+            self._outlook.refresh(account_name)
             self._grants.wait_until(call_at_us)
             moment_us = self._grants.renewed(lane, call_at_us, calls=len(ids))
             if moment_us is None:
@@ -224,6 +225,7 @@ class Lifecycle:
             self.steps.leave_lanes(account_name, list(set(ids) - {one.id for one in watched}))
             if not watched:
                 return
+            self._outlook.refresh(account_name)
             now, later = self._one_kind_of_call(watched)
             calls = -(-len(now) // self._limits(lane).batch)
             self._grants.wait_until(call_at_us)

@@ -1,11 +1,12 @@
 """When to look next at a generation: its model's schedule, with what was learned and how busy its lane is."""
 
-import threading
-from collections import defaultdict
+import logging
+from contextlib import suppress
 from typing import Final
 
 from vidpoll import schedule
 from vidpoll.accounts import Account
+from vidpoll.errors import LanesUnavailable
 from vidpoll.generation import Generation
 from vidpoll.lanes import Lane
 from vidpoll.pressure import Pressure
@@ -13,8 +14,12 @@ from vidpoll.providers.base import Pending
 from vidpoll.schedule import Look
 from vidpoll.services import Services
 
+log = logging.getLogger("vidpoll.outlook")
+
 #: Seconds for which a lane's size is good enough.
 SIZE_S: Final = 2.0
+#: Seconds to the next look when none can be planned.
+FALLBACK_S: Final = 10.0
 
 
 class Outlook:
@@ -26,16 +31,34 @@ class Outlook:
         self._providers = services.providers
         self._monotonic = services.clock.monotonic
         self._forecasts = services.forecasts
-        self._pressures: dict[Lane, Pressure] = defaultdict(Pressure)
-        self._sizes: dict[Lane, tuple[float, int]] = {}
-        self._lock = threading.Lock()
+        self._pressures = {name: Pressure() for name in services.accounts.accounts}
+        self._sizes: dict[str, tuple[float, int]] = {}
+
+    def refresh(self, account_name: str) -> None:
+        """Bring what looks are planned by up to date, if it is old. An old one is good enough while Redis is away."""
+        self._forecasts.refresh()
+        now = self._monotonic()
+        asked_at, size = self._sizes.get(account_name, (float("-inf"), 0))
+        if now - asked_at > SIZE_S:
+            with suppress(LanesUnavailable):
+                size = self._lanes.size(Lane(account_name, "status"))
+            self._sizes[account_name] = (now, size)
 
     def countdown(self, account: Account, generation: Generation, seen: Pending | None = None, *, checks: int) -> float:
-        """Seconds until the next look, before which ``checks`` were made; ``seen`` is what the last one told."""
-        policy, lane = account.policy(generation.model), Lane(account.name, "status")
-        limits, waiting = self._limits(lane), self._size(lane)
-        with self._lock:
-            pressure = self._pressures[lane]
+        """Seconds until the next look, before which ``checks`` were made; ``seen`` is what the last one told.
+
+        Asks nobody and raises nothing: the first look is planned before the provider's id of what was paid for is
+        stored.
+        """
+        try:
+            return self._planned(account, generation, seen, checks)
+        except Exception:
+            log.exception("generation %s: its next look cannot be planned, and is made in a while", generation.id)
+            return FALLBACK_S
+
+    def _planned(self, account: Account, generation: Generation, seen: Pending | None, checks: int) -> float:
+        policy, limits = account.policy(generation.model), self._limits(Lane(account.name, "status"))
+        pressure, (_, waiting) = self._pressures[account.name], self._sizes.get(account.name, (0.0, 0))
         looks_per_s = limits.rate * limits.batch
         look = Look(
             checks=checks,
@@ -56,12 +79,3 @@ class Outlook:
     def _not_before(self, account: Account, seen: Pending | None) -> float:
         hint = seen.poll_after_s if seen else None
         return max(self._providers[account.name].capabilities.min_interval_s, hint or 0.0)
-
-    def _size(self, lane: Lane) -> int:
-        """How many ids are in the lane, as of a moment ago."""
-        now = self._monotonic()
-        asked_at, size = self._sizes.get(lane, (float("-inf"), 0))
-        if now - asked_at > SIZE_S:
-            size = self._lanes.size(lane)
-            self._sizes[lane] = (now, size)
-        return size

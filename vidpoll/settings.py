@@ -9,6 +9,7 @@
 ``VIDPOLL_STACK_DIR``      folder of the embedded stack; ``.vidpoll`` if not set
 ``VIDPOLL_WORKER_THREADS`` threads of a worker process; 16 if not set
 ``VIDPOLL_LEASE_S``        seconds until a dead worker's work is due again; 30 if not set
+``VIDPOLL_TIME_SCALE``     how much of its typical time a video takes: below 1 with a simulator that runs faster
 ========================== ==========================================================
 
 What the environment does not say is taken from ``stack.json`` of a running ``vidpoll up``. A server that merely
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     Attributes:
         worker_threads: size of the worker's thread pool; the database pool follows it.
         lease_s: seconds after which work handed to a worker that died is due again. Longer than a check may take.
+        time_scale: factor on the ``typical_s`` of the providers file, for simulators that run faster than vendors.
     """
 
     model_config = SettingsConfigDict(env_prefix="VIDPOLL_", frozen=True)
@@ -48,6 +50,7 @@ class Settings(BaseSettings):
     simulator_url: str | None = None
     worker_threads: int = Field(default=16, ge=1, le=1000)
     lease_s: float = Field(default=30.0, gt=0, le=3600)
+    time_scale: float = Field(default=1.0, ge=0, le=1000)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -57,7 +60,7 @@ class Settings(BaseSettings):
             NotConfigured: it is missing or wrong.
         """
         simulator = {"VIDPOLL_SIMULATOR_URL": self.simulator_url} if self.simulator_url else {}
-        return load_accounts(self.providers_file, {**os.environ, **simulator})
+        return load_accounts(self.providers_file, {**os.environ, **simulator}, time_scale=self.time_scale)
 
     def need(self, name: str) -> str:
         """The URL ``redis_url``, ``broker_url`` or ``database_url``.

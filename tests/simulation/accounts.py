@@ -29,6 +29,7 @@ _OPTIONS: Final = {
     "vertex": {"dialect": "vertex", "storage_uri": "gs://bucket/videos/"},
     "gemini": {"dialect": "gemini"},
 }
+_ADAPTIVE: Final = {"schedule": "adaptive", "typical_s": 15}
 _POLICY: Final = {
     "schedule": {"tiers": [(10, 2), (10, 5)], "then_s": 10},
     "timeout_s": 120,
@@ -49,7 +50,7 @@ def _account(name: str) -> dict[str, Any]:
         "name": name, "provider": provider, "base_url": "http://127.0.0.1:1" + _PATHS[name], "api_key": f"key-{name}",
         "status_rate": RATE, "status_burst": BURST, "submit_rate": RATE, "submit_burst": BURST,
         "submit_timeout_s": SUBMIT_TIMEOUT_S, "max_in_flight": MAX_IN_FLIGHT if name == "runware" else None,
-        "options": _OPTIONS.get(name, {}), "models": {model: _POLICY},
+        "options": _OPTIONS.get(name, {}), "models": {model: _POLICY | (_ADAPTIVE if name in ("gemini", "runware") else {})},
     }  # fmt: skip
 
 

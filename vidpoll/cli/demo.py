@@ -48,15 +48,8 @@ def demo(
     say = err.print if as_json else out.print
     say("starting Redis, Postgres, the simulated providers, a worker and beat …")
     _empty(dir)
-    simulator = [
-        "--time-scale",
-        str(time_scale),
-        "--status-limit",
-        str(STATUS_LIMIT),
-        "--submit-limit",
-        str(SUBMIT_LIMIT),
-    ]
-    with DevStack(dir, simulator=simulator, own_servers=True) as stack:
+    limits = ["--status-limit", str(STATUS_LIMIT), "--submit-limit", str(SUBMIT_LIMIT)]
+    with DevStack(dir, simulator=limits, time_scale=time_scale, own_servers=True) as stack:
         accounts = _simulated_accounts(stack)
         started_at = time.monotonic()
         client = Client(broker_url=stack.urls["broker_url"], database_url=stack.urls["database_url"])

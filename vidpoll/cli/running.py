@@ -32,8 +32,7 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     limits = ["--status-limit", str(status_limit), "--submit-limit", str(submit_limit)]
-    simulator = ["--time-scale", str(time_scale), *limits]
-    with DevStack(dir, workers=workers, simulator=simulator, api_port=api_port) as stack:
+    with DevStack(dir, workers=workers, simulator=limits, time_scale=time_scale, api_port=api_port) as stack:
         _announce(stack, as_json)
         while not stop.wait(1.0):
             for said in stack.revive():

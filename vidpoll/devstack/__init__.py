@@ -43,6 +43,7 @@ class DevStack:
     Args:
         folder: where data, logs and ``stack.json`` go.
         simulator: further arguments of ``vidpoll simulator``.
+        time_scale: how much of its typical time a simulated video takes.
         workers: worker processes.
         environ: further environment of worker and beat.
         own_servers: start Redis and Postgres even if the environment names some.
@@ -67,6 +68,7 @@ class DevStack:
         folder: Path,
         *,
         simulator: Sequence[str] = (),
+        time_scale: float = 1.0,
         workers: int = 1,
         environ: Mapping[str, str] | None = None,
         own_servers: bool = False,
@@ -77,9 +79,9 @@ class DevStack:
         self.api_key: str | None = None
         self._api_port = api_port
         self._project = project_folder()
-        self._simulator = list(simulator)
+        self._simulator = ["--time-scale", str(time_scale), *simulator]
         self._workers = workers
-        self._environ = dict(environ or {})
+        self._environ = {"VIDPOLL_TIME_SCALE": str(time_scale), **(environ or {})}
         self._named = {} if own_servers else {name: os.environ[name] for name in _SERVERS if name in os.environ}
         self._children: list[Child] = []
         self._restarts: list[float] = []
