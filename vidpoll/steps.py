@@ -7,7 +7,7 @@ choose the step.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 from uuid import UUID
 
@@ -146,7 +146,8 @@ class Steps:
 
     def complete(self, account_name: str, generation: Generation, ready: Ready) -> None:
         """There is a video."""
-        result = {name: value for name, value in asdict(ready).items() if value not in (None, ())}
+        told = asdict(replace(ready, queued_s=None, run_s=None))
+        result = {name: value for name, value in told.items() if value not in (None, ())}
         self._store.completed(generation.id, ready.videos[0], result)
         self.leave_lanes(account_name, [generation.id])
 

@@ -87,10 +87,16 @@ class Pending:
     Attributes:
         progress: percent; None when the provider tells none.
         stage: the provider's state in words.
+        queued: the provider says that it has not begun.
+        running_s: seconds since it began, both moments by the provider's clock; None when it does not tell.
+        poll_after_s: seconds after which the provider wants to be asked again; None when it does not say.
     """
 
     progress: int | None = None
     stage: str = "processing"
+    queued: bool = False
+    running_s: float | None = None
+    poll_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,16 @@ class Ready:
         videos: their URLs, in the provider's order.
         cost: in US dollars, where the provider tells it.
         notes: what was asked for and is missing, e.g. why a sample was filtered.
+        queued_s: seconds it waited at the provider, by the provider's clock; None when it does not tell.
+        run_s: seconds it took from then on, likewise.
     """
 
     videos: tuple[str, ...]
     seed: int | None = None
     cost: float | None = None
     notes: tuple[str, ...] = ()
+    queued_s: float | None = None
+    run_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,7 @@ class Capabilities:
         cancel: it can stop an operation.
         look_up: it can be asked whether it took a submit.
         retention_s: seconds for which it still tells of an operation that has ended.
+        min_interval_s: seconds between two looks at one operation below which it forbids them.
     """
 
     client_supplied_id: bool = False
@@ -227,6 +238,7 @@ class Capabilities:
     cancel: bool = False
     look_up: bool = False
     retention_s: float = 24 * 3600.0
+    min_interval_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +253,20 @@ class Sent:
     our_id: UUID
     after: datetime
     before: datetime
+
+
+#: Longest time told by a provider that is believed, in seconds: a week.
+BELIEVED_S: Final = 7 * 24 * 3600.0
+
+
+def believed(seconds: float | None) -> float | None:
+    """A time told by a provider, if it can be one: from 0 to a week.
+
+    Example:
+        >>> [believed(told) for told in (61.2, -1, float("nan"), 1e9, None)]
+        [61.2, None, None, None, None]
+    """
+    return seconds if seconds is not None and 0 <= seconds <= BELIEVED_S else None
 
 
 Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")
