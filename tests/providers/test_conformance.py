@@ -204,11 +204,34 @@ def test_another_accounts_operation_is_not_found(subject: Subject, simulator: Si
     assert isinstance(other.check([operation])[operation.name], NotFound | Pending)
 
 
+RUNNING = {
+    "runware": '{"data": [{"taskUUID": "o", "status": "processing"}]}',
+    "vertex": '{"name": "o"}',
+    "gemini": '{"name": "o"}',
+    "replicate": '{"status": "processing"}',
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("2500", 2.5), ("1e9", 300.0), ("-1", None), ("nan", None), ("soon", None), (None, None)]
+)
+def test_a_gateways_hint_when_to_look_again_is_passed_on(
+    subject: Subject, answering: Callable[..., str], tmp_path: Path, said: str | None, seconds: float | None
+):
+    url = answering(RUNNING[subject.account], {"OpenAI-Poll-After-Ms": said} if said else {})
+    behind_gateway = adapter(subject.account, tmp_path, url)
+
+    pending = behind_gateway.check([Operation("o")])["o"]
+
+    assert isinstance(pending, Pending)
+    assert pending.poll_after_s == seconds
+
+
 @pytest.mark.parametrize(
     "body", ["", "[]", "null", "{}", '{"data": 7, "errors": "x"}', '{"data": [7]}', "<html>", '"text"']
 )
 def test_a_nonsense_answer_is_never_an_error_nor_an_end(
-    subject: Subject, body: str, answering: Callable[[str], str], tmp_path: Path
+    subject: Subject, body: str, answering: Callable[..., str], tmp_path: Path
 ):
     adapter = providers.build(load_accounts(providers_file.write(tmp_path, answering(body))))[subject.account]
     request = subject.request()

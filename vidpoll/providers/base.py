@@ -5,8 +5,7 @@
 one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,8 +15,6 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
-
-log = logging.getLogger("vidpoll.providers")
 
 
 class FailureClass(StrEnum):
@@ -290,15 +287,6 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, FailureClass):
         return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
     return tuple(map(_storable, value)) if isinstance(value, tuple) else value
-
-
-def understood(read: Callable[[], CheckOutcome]) -> CheckOutcome:
-    """What ``read`` makes of an answer; an answer it stumbles over says nothing of its operation, nor of any other."""
-    try:
-        return read()
-    except Exception as error:
-        log.exception("an answer of the provider cannot be read")
-        return broken(error)
 
 
 def broken(error: Exception) -> Unreachable:

@@ -1,10 +1,11 @@
 """HTTP to a provider: bounded in time and size, and exact about what is known when it goes wrong."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ssl import SSLCertVerificationError
@@ -15,8 +16,10 @@ import urllib3
 from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
-from vidpoll.providers.base import FailureClass, Unreachable
+from vidpoll.providers.base import CheckOutcome, FailureClass, Pending, Unreachable, broken
 from vidpoll.providers.deadline import WatchedAdapter, deadline
+
+log = logging.getLogger("vidpoll.providers")
 
 #: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -28,6 +31,8 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 #: Longest pause a ``Retry-After`` can ask for, in seconds, and the pause when it says nothing usable.
 RETRY_AFTER_CAP_S: Final = 300.0
 RETRY_AFTER_DEFAULT_S: Final = 5.0
+#: Longest time until the next look that a provider can ask for, in seconds.
+POLL_AFTER_CAP_S: Final = 300.0
 
 
 T = TypeVar("T")
@@ -73,6 +78,11 @@ class Answer:
         found = self.json()
         return found if isinstance(found, dict) else {}
 
+    @property
+    def date(self) -> datetime | None:
+        """The moment of the answer by the provider's clock, to the second; None when it does not tell."""
+        return _http_date(self.headers.get("date", ""))
+
 
 class Http:
     """Calls to one account: one ``requests.Session`` per thread for checks, a fresh connection for every submit.
@@ -107,6 +117,19 @@ class Http:
             self._local.session = _session()
         session: requests.Session = self._local.session
         return session
+
+
+def understood(answer: Answer, read: Callable[[], CheckOutcome]) -> CheckOutcome:
+    """What ``read`` makes of an answer, with the hint in its headers when to look again.
+
+    An answer it stumbles over says nothing of its operation, nor of any other.
+    """
+    try:
+        outcome = read()
+    except Exception as error:
+        log.exception("an answer of the provider cannot be read")
+        return broken(error)
+    return replace(outcome, poll_after_s=poll_after(answer.headers)) if isinstance(outcome, Pending) else outcome
 
 
 def unusable(answer: Answer, said: str = "") -> Unreachable:
@@ -144,6 +167,20 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     return None if seconds is None else min(max(seconds, 0.0), RETRY_AFTER_CAP_S)
 
 
+def poll_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which the provider wants to be asked again: ``openai-poll-after-ms``, which gateways send too.
+
+    Between 0 and five minutes; None when there is no such header or it holds rubbish. Read as openai 2.54.0 names it
+    (``resources/videos.py``).
+
+    Example:
+        >>> [poll_after({"openai-poll-after-ms": said}) for said in ("2500", "1e12", "soon")]
+        [2.5, 300.0, None]
+    """
+    seconds = _number(headers.get("openai-poll-after-ms"), 1000)
+    return None if seconds is None else min(seconds, POLL_AFTER_CAP_S)
+
+
 def _number(value: str | None, divisor: int) -> float | None:
     try:
         number = float(value or "") / divisor
@@ -153,11 +190,16 @@ def _number(value: str | None, divisor: int) -> float | None:
 
 
 def _seconds_until(date: str, now: datetime) -> float | None:
+    moment = _http_date(date)
+    return None if moment is None else (moment - now).total_seconds()
+
+
+def _http_date(written: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(date)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        moment = parsedate_to_datetime(written)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _session() -> requests.Session:

@@ -34,9 +34,8 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
-    understood,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -111,7 +110,7 @@ class Veo:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
             return failed.unreachable
-        return understood(lambda: _outcome(answer))
+        return understood(answer, lambda: _outcome(answer))
 
     def _models(self) -> str:
         return "/publishers/google/models" if self._vertex else "/models"

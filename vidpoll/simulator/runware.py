@@ -109,8 +109,8 @@ def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
 def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
     job = seen.job
     common = {"taskType": "videoInference", "taskUUID": job.name}
-    if seen.state in ("running", "garbled"):
-        status = "processing" if seen.state == "running" else "daydreaming"
+    if seen.state in ("queued", "running", "garbled"):
+        status = "daydreaming" if seen.state == "garbled" else "processing"
         data.append({**common, "status": status, "progress": seen.progress})
         return
     filtered = {"ready": 0, "partial": 1}.get(seen.state, job.samples)

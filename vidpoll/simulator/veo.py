@@ -94,7 +94,7 @@ def _status(world: World, key: str, name: str, dialect: Dialect) -> Reply:
         return _error(404, "NOT_FOUND", f"Operation {name} not found.")
     if seen.state == "garbled":
         return Reply(200, {"metadata": {"state": "daydreaming"}})
-    if seen.state == "running":
+    if seen.state in ("queued", "running"):
         return Reply(200, {"name": name})
     if seen.state == "failed":
         return Reply(200, {"name": name, "done": True, "error": {"code": 13, "message": "Video generation failed."}})

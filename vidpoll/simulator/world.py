@@ -103,8 +103,9 @@ class World:
         with self._lock:
             own_name = name if isinstance(name, str) else name(uuid.UUID(int=self._dice.getrandbits(128)))
             now = self.clock()
+            starts_at = now + self.durations.draw_queue(self._dice)
             job = Job(
-                own_name, key, model, samples, reference, now, now + self.durations.draw(self._dice),
+                own_name, key, model, samples, reference, now, starts_at, starts_at + self.durations.draw(self._dice),
                 self._draw_outcome(samples), self._dice.randrange(2**31) if seed is None else seed,
                 request, self.strikes("job_lost"),
             )  # fmt: skip
@@ -135,17 +136,19 @@ class World:
             if self.strikes("status_unknown_word"):
                 return Seen(job, "garbled")
             if self.strikes("status_backwards"):
-                return Seen(job, "running")
+                return Seen(job, "queued")
             return replace(self.seen(job), urls=not self.strikes("status_no_url"))
 
     def seen(self, job: Job) -> Seen:
         """The truth about a job."""
         with self._lock:
             now = self.clock()
-            return Seen(job, job.outcome) if now >= job.ends_at else Seen(job, "running", job.progress(now))
+            if now >= job.ends_at:
+                return Seen(job, job.outcome)
+            return Seen(job, "running", job.progress(now)) if job.begun(now) else Seen(job, "queued")
 
     def cancel(self, job: Job) -> Seen:
-        """Stop a job that is running, which stays charged; what it is then."""
+        """Stop a job that waits or is running, which stays charged; what it is then."""
         with self._lock:
             now = self.clock()
             if now < job.ends_at:
