@@ -27,6 +27,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.simulator import Simulator
+from vidpoll.simulator.faults import QUOTAS
 
 
 def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):
@@ -110,6 +111,31 @@ def test_a_429_carries_how_long_to_wait(subject: Subject, said: str, seconds: fl
     assert subject.provider.submit(request, request.id, replay=False) == RateLimited(seconds)
     assert subject.check(operation) == RateLimited(seconds)
     assert subject.world.report()["charged"] == 1
+
+
+@pytest.mark.parametrize("form", QUOTAS)
+def test_a_quota_that_is_used_up_is_told_once_and_apart_for_each_verb(subject: Subject, form: str):
+    subject.world.faults.quota = form
+    subject.world.limits.update(submit=1, status=2)
+    provider, operation = subject.provider, subject.submitted()
+
+    assert 0.5 < provider.out_of_quota("submit") <= 1
+    assert provider.out_of_quota("submit") is None
+    subject.check(operation)
+    assert provider.out_of_quota("status") is None, "one is left"
+    subject.check(operation)
+    assert 0.5 < provider.out_of_quota("status") <= 1
+    assert isinstance(subject.check(operation), RateLimited)
+    assert provider.out_of_quota("status") is None, "a refusal tells for itself how long to wait"
+    assert provider.out_of_quota("submit") is None
+
+
+def test_an_account_that_is_told_no_quota_has_one(subject: Subject):
+    subject.world.limits.update(submit=1, status=1)
+    subject.check(subject.submitted())
+
+    assert subject.provider.out_of_quota("submit") is None
+    assert subject.provider.out_of_quota("status") is None
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,34 @@ def test_rate_limits_go_by_the_clock_too(timeless: World, clock: Clock):
     assert status() == 200
 
 
+@pytest.mark.parametrize(
+    ("form", "header", "told"),
+    [
+        ("", "RateLimit", [None, None, None, None]),
+        (
+            "ratelimit",
+            "RateLimit",
+            ['"default";r=1;t=1', '"default";r=0;t=1', '"default";r=0;t=1', '"default";r=1;t=1'],
+        ),
+        ("ratelimit-3", "RateLimit-Remaining", ["1", "0", "0", "1"]),
+        ("ratelimit-3", "RateLimit-Reset", ["1", "1", "1", "1"]),
+        ("x-ratelimit", "x-ratelimit-remaining-requests", ["1", "0", "0", "1"]),
+        ("x-ratelimit", "x-ratelimit-reset-requests", ["1000ms", "750ms", "750ms", "1000ms"]),
+    ],
+)
+def test_what_is_left_of_the_limit_is_told_if_it_is_to_be(
+    timeless: World, clock: Clock, form: str, header: str, told: list
+):
+    timeless.limits["status"], timeless.faults.quota = 2, form
+    replies = []
+    for pause in (0, 0.25, 0.25, 2):
+        clock.now += pause
+        replies.append(ask(timeless, "GET", "/replicate/v1/predictions"))
+
+    assert [reply.status for reply in replies] == [200, 200, 429, 200]
+    assert [reply.headers.get(header) for reply in replies] == told
+
+
 def test_a_slow_answer_says_how_slow_and_the_job_is_taken_at_once(timeless: World):
     timeless.faults.submit_delay_s = 90
 
@@ -153,6 +181,8 @@ def test_the_same_request_twice_is_a_duplicate_charge(timeless: World):
         ({"submit_500": float("nan")}, "number from 0 up"),
         ({"not_found_first": 1.5}, "whole number"),
         ({"not_found_first": float("inf")}, "number from 0 up"),
+        ({"quota": "some"}, "empty or one of ratelimit"),
+        ({"quota": 1}, "empty or one of ratelimit"),
     ],
 )
 def test_a_wrong_fault_is_refused(changes: dict, told: str):

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
+from vidpoll.providers.quota import Verb
 
 
 class FailureClass(StrEnum):
@@ -315,4 +316,10 @@ class Provider(Protocol):
         """Ask the vendor whether it took a submit, with one call; called only where ``capabilities.look_up`` says so.
 
         ``cursor`` is that of the :class:`Listed` before, None at first.
+        """
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """Seconds until the vendor takes calls of this verb again, where an answer said that none are left.
+
+        None when no answer did so since this was asked last.
         """

@@ -18,6 +18,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTime
 
 from vidpoll.providers.base import CheckOutcome, FailureClass, Pending, Unreachable, broken
 from vidpoll.providers.deadline import WatchedAdapter, deadline
+from vidpoll.providers.quota import Spent, Verb, spent_for
 
 log = logging.getLogger("vidpoll.providers")
 
@@ -83,6 +84,11 @@ class Answer:
         """The moment of the answer by the provider's clock, to the second; None when it does not tell."""
         return _http_date(self.headers.get("date", ""))
 
+    @property
+    def spent_for(self) -> float | None:
+        """Seconds until there are calls again, where it says that none are left; a 429 says that in its own way."""
+        return None if self.status == 429 else spent_for(self.headers, self.date or datetime.now(UTC))
+
 
 class Http:
     """Calls to one account: one ``requests.Session`` per thread for checks, a fresh connection for every submit.
@@ -95,16 +101,25 @@ class Http:
         self._base_url = base_url.rstrip("/")
         self._submit_timeout_s = submit_timeout_s
         self._local = threading.local()
+        self._spent = Spent()
         self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="vidpoll-check")
 
     def check(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
         """A call that may be repeated. Raises CallFailed."""
-        return _call(self._session(), method, self._base_url + path, headers, body, CHECK_DEADLINE_S)
+        answer = _call(self._session(), method, self._base_url + path, headers, body, CHECK_DEADLINE_S)
+        self._spent.note("status", answer.spent_for)
+        return answer
 
     def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
         """The paid POST: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
         with _session() as session:
-            return _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
+            answer = _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
+        self._spent.note("submit", answer.spent_for)
+        return answer
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """Seconds until there are calls of this verb again, where an answer said that none are left; told once."""
+        return self._spent.take(verb)
 
     def side_by_side(self, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``call`` for every item, at the same time when there are several; answers in the items' order."""
@@ -155,7 +170,7 @@ def _shape(body: bytes) -> str:
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Seconds a 429 asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3).
 
-    Between 0 and five minutes; None when there is no such header or it holds rubbish.
+    Else until its quota is reset (``quota.py``). Between 0 and five minutes; None when no header says anything usable.
 
     Example:
         >>> [retry_after(said) for said in ({"retry-after": "7"}, {"retry-after-ms": "1500"}, {"retry-after": "soon"})]
@@ -164,6 +179,8 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     seconds = _number(headers.get("retry-after-ms"), 1000) or _number(headers.get("retry-after"), 1)
     if seconds is None and "retry-after" in headers:
         seconds = _seconds_until(headers["retry-after"], now or datetime.now(UTC))
+    if seconds is None:
+        seconds = spent_for(headers, _http_date(headers.get("date", "")) or now or datetime.now(UTC))
     return None if seconds is None else min(max(seconds, 0.0), RETRY_AFTER_CAP_S)
 
 

@@ -41,6 +41,7 @@ from vidpoll.providers.base import (
     believed,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Seconds after its end when Replicate removes the input, output and logs of a prediction.
 KEPT_S: Final = 3600.0
@@ -90,6 +91,10 @@ class Replicate:
         """GET one page of the account's predictions, newest first."""
         answer = self._ask("GET", "/predictions" + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
         return _listed(answer, sent) if isinstance(answer, Answer) else answer
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
 
     def _check_one(self, operation: Operation) -> CheckOutcome:
         answer = self._ask("GET", f"/predictions/{quote(operation.name, safe='')}")

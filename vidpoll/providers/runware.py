@@ -35,6 +35,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(
@@ -115,6 +116,10 @@ class Runware:
         except CallFailed as failed:
             return failed.unreachable
         return _looked_up(answer, task_uuid)
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._account.key()}"}

@@ -36,6 +36,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -97,6 +98,10 @@ class Veo:
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
         """Google documents no list of these operations."""
         return Unreachable("Veo cannot tell which operations it has")
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
 
     def _check_one(self, operation: Operation) -> CheckOutcome:
         try:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote
 from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
-from vidpoll.simulator.wire import Call, Reply
+from vidpoll.simulator.wire import Call, Reply, with_quota
 from vidpoll.simulator.world import Verb, World
 
 #: Predictions on one page of the list.
@@ -51,8 +51,8 @@ def _answer(world: World, call: Call) -> Reply:
         return _not_found()
     verb, reply = found
     if not world.arrives(key, verb):
-        return _throttled(world)
-    return through_faults(world, verb, reply if verb == "submit" else partial(_unless_refused, world, reply))
+        return with_quota(world, key, verb, _throttled(world))
+    return through_faults(world, key, verb, reply if verb == "submit" else partial(_unless_refused, world, reply))
 
 
 def _route(world: World, key: str, call: Call) -> tuple[Verb, Callable[[], Reply]] | None:

@@ -34,6 +34,13 @@ class Window:
         self.most = max(self.most, len(self._arrivals))
         return len(self._arrivals) <= self.limit
 
+    def left(self, now: float) -> tuple[int, float]:
+        """Calls that may still come, and seconds until there is one more."""
+        held = [arrived for arrived in self._arrivals if arrived > now - 1.0]
+        if not held:
+            return self.limit, 0.0
+        return max(0, self.limit - len(held)), held[max(0, len(held) - self.limit)] + 1.0 - now
+
 
 @dataclass
 class World:
@@ -87,6 +94,11 @@ class World:
             if refused:
                 self._refused[key, verb] += 1
             return not refused
+
+    def left(self, key: str, verb: Verb) -> tuple[int, float]:
+        """How many calls the key has left in this second, and seconds until there is one more."""
+        with self._lock:
+            return self._windows[key, verb].left(self.clock())
 
     def accept(
         self,
