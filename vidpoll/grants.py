@@ -26,6 +26,7 @@ class Grants:
     def __init__(self, services: Services) -> None:
         self._lanes = services.lanes
         self._store = services.store
+        self._providers = services.providers
         self._limits = services.limits
         self._accounts = services.accounts
         self._clock = services.clock
@@ -72,6 +73,13 @@ class Grants:
             case Ready() | Failed() | Cancelled() | Pending():
                 self.heard(account_name)
         return None
+
+    def heed_quota(self, lane: Lane) -> None:
+        """Wait until the provider takes calls again, where it said that none are left; at the full rate then."""
+        seconds = self._providers[lane.account].out_of_quota(lane.verb)
+        if seconds is not None:
+            words = f"the provider says that no calls are left for {seconds:.1f} s"
+            self._lanes.pause(lane, self._limits(lane), seconds, words, refused=False)
 
     def pause(self, lane: Lane, seconds: float, reason: str) -> float:
         """The whole lane waits, for every worker at once; for how many seconds."""

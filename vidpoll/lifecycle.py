@@ -143,6 +143,7 @@ class Lifecycle:
             self.steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
         else:
             self._submitted(account, lane, generation, self._paid_call(generation))
+            self._grants.heed_quota(lane)
 
     def _submitting(self, id: UUID) -> Generation | None:
         """Commit the intent. Should the answer to the commit get lost, only we know that no call follows: undo it."""
@@ -232,6 +233,7 @@ class Lifecycle:
             if self._grants.renewed(lane, call_at_us, calls=calls) is None:
                 now, later = [], watched
             self.steps.look_again(lane, self._look(self._accounts[account_name], now))
+            self._grants.heed_quota(lane)
             if later:
                 self._grants.give_back(lane, [one.id for one in later])
 

@@ -569,6 +569,9 @@ class Odd:
             raise outcome
         return outcome
 
+    def out_of_quota(self, verb: str) -> None:
+        return None
+
     def check(self, operations: list[Operation]) -> dict:
         return {operation.name: outcome for operation, outcome in zip(operations, self.outcomes, strict=True)}
 

@@ -263,6 +263,13 @@ def test_an_outage_makes_no_id_suspect_of_ending_its_workers(
     assert due_us - driver.services.lanes.now_us() < 10e6
 
 
+def test_how_long_a_video_took_at_the_provider_is_no_part_of_its_result(driver: Driver, make_request: Make):
+    id = driver.submitted(make_request(**REPLICATE), "replicate")
+    driver.check("replicate")
+
+    assert not {"queued_s", "run_s"} & driver.get(id).result.keys()
+
+
 def test_a_429_whose_lane_cannot_be_paused_is_still_noted_in_the_row(
     driver: Driver, make_request: Make, world: World, monkeypatch: pytest.MonkeyPatch
 ):

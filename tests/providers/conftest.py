@@ -1,7 +1,8 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -15,14 +16,16 @@ def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, 
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[[str], str]]:
-    """Start a server that answers everything with 200 and one body; its URL."""
+def answering() -> Iterator[Callable[..., str]]:
+    """Start a server that answers everything with 200, one body and headers; its URL."""
     servers = []
 
-    def start(body: str) -> str:
+    def start(body: str, headers: Mapping[str, str] = MappingProxyType({})) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.send_response_only(200)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body.encode())))
                 self.end_headers()
                 self.wfile.write(body.encode())

@@ -27,6 +27,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.simulator import Simulator
+from vidpoll.simulator.faults import QUOTAS
 
 
 def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):
@@ -110,6 +111,31 @@ def test_a_429_carries_how_long_to_wait(subject: Subject, said: str, seconds: fl
     assert subject.provider.submit(request, request.id, replay=False) == RateLimited(seconds)
     assert subject.check(operation) == RateLimited(seconds)
     assert subject.world.report()["charged"] == 1
+
+
+@pytest.mark.parametrize("form", QUOTAS)
+def test_a_quota_that_is_used_up_is_told_once_and_apart_for_each_verb(subject: Subject, form: str):
+    subject.world.faults.quota = form
+    subject.world.limits.update(submit=1, status=2)
+    provider, operation = subject.provider, subject.submitted()
+
+    assert 0.5 < provider.out_of_quota("submit") <= 1
+    assert provider.out_of_quota("submit") is None
+    subject.check(operation)
+    assert provider.out_of_quota("status") is None, "one is left"
+    subject.check(operation)
+    assert 0.5 < provider.out_of_quota("status") <= 1
+    assert isinstance(subject.check(operation), RateLimited)
+    assert provider.out_of_quota("status") is None, "a refusal tells for itself how long to wait"
+    assert provider.out_of_quota("submit") is None
+
+
+def test_an_account_that_is_told_no_quota_has_one(subject: Subject):
+    subject.world.limits.update(submit=1, status=1)
+    subject.check(subject.submitted())
+
+    assert subject.provider.out_of_quota("submit") is None
+    assert subject.provider.out_of_quota("status") is None
 
 
 @pytest.mark.parametrize(
@@ -204,11 +230,34 @@ def test_another_accounts_operation_is_not_found(subject: Subject, simulator: Si
     assert isinstance(other.check([operation])[operation.name], NotFound | Pending)
 
 
+RUNNING = {
+    "runware": '{"data": [{"taskUUID": "o", "status": "processing"}]}',
+    "vertex": '{"name": "o"}',
+    "gemini": '{"name": "o"}',
+    "replicate": '{"status": "processing"}',
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("2500", 2.5), ("1e9", 300.0), ("-1", None), ("nan", None), ("soon", None), (None, None)]
+)
+def test_a_gateways_hint_when_to_look_again_is_passed_on(
+    subject: Subject, answering: Callable[..., str], tmp_path: Path, said: str | None, seconds: float | None
+):
+    url = answering(RUNNING[subject.account], {"OpenAI-Poll-After-Ms": said} if said else {})
+    behind_gateway = adapter(subject.account, tmp_path, url)
+
+    pending = behind_gateway.check([Operation("o")])["o"]
+
+    assert isinstance(pending, Pending)
+    assert pending.poll_after_s == seconds
+
+
 @pytest.mark.parametrize(
     "body", ["", "[]", "null", "{}", '{"data": 7, "errors": "x"}', '{"data": [7]}', "<html>", '"text"']
 )
 def test_a_nonsense_answer_is_never_an_error_nor_an_end(
-    subject: Subject, body: str, answering: Callable[[str], str], tmp_path: Path
+    subject: Subject, body: str, answering: Callable[..., str], tmp_path: Path
 ):
     adapter = providers.build(load_accounts(providers_file.write(tmp_path, answering(body))))[subject.account]
     request = subject.request()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.providers.subject import Subject, adapter, said
 from vidpoll.providers.base import (
@@ -71,8 +72,8 @@ def done(output: object, **more: object) -> Answer:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (said(200, {"status": "starting"}), Pending(stage="starting")),
-        (said(200, {"status": "queued"}), Pending(stage="queued")),
+        (said(200, {"status": "starting"}), Pending(stage="starting", queued=True)),
+        (said(200, {"status": "queued"}), Pending(stage="queued", queued=True)),
         (said(200, {"status": "processing", "logs": " 40%|####      | 4/10"}), Pending(40)),
         (said(200, {"status": "processing", "logs": "10%\n 25%\nat 70 percent"}), Pending(25)),
         (said(200, {"status": "processing", "logs": "999%"}), Pending(100)),
@@ -148,14 +149,108 @@ def test_what_cannot_be_sent_is_told_before(subject: Subject):
     assert subject.provider.problems(subject.request(params={"duration": 8})) == []
 
 
-def test_a_running_prediction_tells_its_progress(world: World, subject: Subject):
+def processing(**more: object) -> Answer:
+    return said(200, {"id": "p1", "status": "processing", **more}, DATE)
+
+
+@pytest.mark.parametrize(
+    ("started_at", "running_s"),
+    [
+        ("2026-11-21T11:59:00Z", 60.0),
+        ("2026-11-21T11:59:59.75Z", 0.25),
+        ("2026-11-21T12:59:00+01:00", 60.0),
+        ("2026-11-21T11:59:00", 60.0),  # without a timezone it is UTC
+        ("2026-11-21T12:00:00.9Z", 0.0),  # Date is cut to the second
+        ("2026-11-21T12:00:01Z", None),
+        ("2026-11-14T12:00:00Z", 7 * 86400.0),
+        ("2026-11-14T11:59:59Z", None),
+        ("9999-12-31T23:59:59-23:59", None),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("2026-02-30T00:00:00Z", None),
+        ("a minute ago", None),
+        ("", None),
+        (None, None),
+        (float("nan"), None),
+        (1_795_000_000, None),
+        ([], None),
+    ],
+)
+def test_how_long_a_prediction_runs_is_told_by_replicates_clock(started_at: object, running_s: float | None):
+    assert _outcome(processing(started_at=started_at)) == Pending(running_s=running_s)
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
+def test_without_replicates_clock_nobody_knows_how_long_a_prediction_runs(headers: dict):
+    answer = said(200, {"status": "processing", "started_at": "2026-11-21T11:59:00Z"}, headers)
+
+    assert _outcome(answer) == Pending()
+
+
+@pytest.mark.parametrize(
+    ("moments", "queued_s", "run_s"),
+    [
+        (("2026-11-21T10:00:00Z", "2026-11-21T10:00:04.5Z", "2026-11-21T10:01:05.5Z"), 4.5, 61.0),
+        (("2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z"), 0.0, 0.0),
+        (("2026-11-21T10:00:00", "2026-11-21T10:00:04Z", "2026-11-21T12:00:05+02:00"), 4.0, 1.0),
+        (("2026-11-21T10:00:05Z", "2026-11-21T10:00:04Z", "2026-11-21T10:00:03Z"), None, None),
+        (("2026-11-01T10:00:00Z", "2026-11-21T10:00:00Z", "9999-12-31T23:59:59Z"), None, None),
+        (("2026-11-21T10:00:00Z", None, "2026-11-21T10:00:05Z"), None, None),
+        (("soon", "2026-11-21T10:00:00Z", "2026-11-21T10:00:05Z"), None, 5.0),
+        ((1_795_000_000, float("nan"), {}), None, None),
+    ],
+)
+def test_how_long_a_prediction_waited_and_ran_is_told_if_it_can_be(
+    moments: tuple, queued_s: float | None, run_s: float | None
+):
+    created, started, completed = moments
+
+    ready = _outcome(done("https://r/1.mp4", created_at=created, started_at=started, completed_at=completed))
+
+    assert ready == Ready(("https://r/1.mp4",), queued_s=queued_s, run_s=run_s)
+
+
+def test_a_prediction_waits_then_runs_and_tells_its_times(world: World, subject: Subject):
+    world.durations.median_s, world.durations.queue_s = 1000, 300
+    now = 1_800_000_000.0
+    world.clock = lambda: now
+    operation = subject.submitted()
+    (job,) = world.jobs()
+    assert job["starts_at"] > now + 1
+    assert subject.check(operation) == Pending(stage="starting", queued=True)
+
+    now = job["starts_at"] + 500.5
+    seen = subject.check(operation)
+    assert isinstance(seen, Pending)
+    assert (seen.progress, seen.stage, seen.queued) == (50, "processing", False)
+    assert seen.running_s == pytest.approx(500, abs=1)  # Date is cut to the second
+
+    now = job["ready_at"]
+    ready = subject.check(operation)
+    assert isinstance(ready, Ready)
+    assert ready.queued_s == pytest.approx(job["starts_at"] - job["accepted_at"], abs=0.001)
+    assert ready.run_s == pytest.approx(1000, abs=0.001)
+
+
+def test_a_prediction_cancelled_while_it_waits_never_began(world: World, subject: Subject):
+    world.durations.median_s, world.durations.queue_s = 1000, 300
+    world.clock = lambda: 1_800_000_000.0
+    operation = subject.submitted()
+
+    assert subject.provider.cancel(operation) == Cancelled()
+
+    headers = {"Authorization": "Bearer key-replicate"}
+    url = f"{world.address}/replicate/v1/predictions/{operation.name}"
+    prediction = requests.get(url, headers=headers, timeout=5).json()
+    assert (prediction["status"], prediction["started_at"], prediction["metrics"]) == ("canceled", None, {})
+    assert prediction["completed_at"] is not None
+
+
+def test_a_prediction_that_does_not_wait_runs_at_once(world: World, subject: Subject):
     world.durations.median_s = 1000
     world.clock = lambda: 1_800_000_000.0
     operation = subject.submitted()
-    assert subject.check(operation) == Pending(stage="starting")
 
-    world.clock = lambda: 1_800_000_500.0
-    assert subject.check(operation) == Pending(50)
+    assert subject.check(operation) == Pending(0, running_s=0.0)
 
 
 def test_a_video_that_was_not_fetched_within_the_hour_is_gone(world: World, subject: Subject):

@@ -74,6 +74,46 @@ def test_a_world_goes_by_its_own_clock_and_needs_no_sockets(
     assert look() == after
 
 
+def test_jobs_wait_in_the_vendors_queue_as_long_as_they_are_told_to(timeless: World, clock: Clock):
+    timeless.durations.queue_s = 50
+    for number in range(400):
+        timeless.accept("k", "m", samples=1, reference=str(number), name=str(number))
+
+    waits = [job["starts_at"] - job["accepted_at"] for job in timeless.jobs()]
+    runs = [job["ready_at"] - job["starts_at"] for job in timeless.jobs()]
+
+    assert 40 < sum(waits) / len(waits) < 60
+    assert min(waits) < 5
+    assert max(waits) > 100
+    assert all(run == pytest.approx(100) for run in runs)
+
+
+def test_a_job_waits_then_runs_and_its_progress_counts_from_its_start(timeless: World, clock: Clock):
+    timeless.durations.queue_s = 50
+    job = timeless.accept("k", "m", samples=1, reference="r", name="n")
+
+    seen = [timeless.seen(job)]
+    for clock.now in (job.starts_at - 1, job.starts_at, job.starts_at + 50, job.ready_at):
+        seen.append(timeless.seen(job))
+
+    assert [one.state for one in seen] == ["queued", "queued", "running", "running", "ready"]
+    assert [one.progress for one in seen[:4]] == [0, 0, 0, 50]
+
+
+@pytest.mark.parametrize("queue_s", ["soon", -1, True, float("nan"), float("inf")])
+def test_a_wrong_duration_is_refused(simulator: Simulator, queue_s: object):
+    refused = requests.post(f"{simulator.url}/_sim/durations", data=json.dumps({"queue_s": queue_s}), timeout=5)
+
+    assert refused.status_code == 400
+    assert "queue_s" in refused.json()["error"]
+
+
+def test_the_queue_is_set_over_http(simulator: Simulator):
+    told = requests.post(f"{simulator.url}/_sim/durations", json={"queue_s": 7}, timeout=5).json()
+
+    assert (told["queue_s"], simulator.world.durations.queue_s) == (7.0, 7.0)
+
+
 def test_rate_limits_go_by_the_clock_too(timeless: World, clock: Clock):
     timeless.limits["status"] = 2
 
@@ -85,6 +125,34 @@ def test_rate_limits_go_by_the_clock_too(timeless: World, clock: Clock):
     assert status() == 429
     clock.now += 1.1
     assert status() == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "header", "told"),
+    [
+        ("", "RateLimit", [None, None, None, None]),
+        (
+            "ratelimit",
+            "RateLimit",
+            ['"default";r=1;t=1', '"default";r=0;t=1', '"default";r=0;t=1', '"default";r=1;t=1'],
+        ),
+        ("ratelimit-3", "RateLimit-Remaining", ["1", "0", "0", "1"]),
+        ("ratelimit-3", "RateLimit-Reset", ["1", "1", "1", "1"]),
+        ("x-ratelimit", "x-ratelimit-remaining-requests", ["1", "0", "0", "1"]),
+        ("x-ratelimit", "x-ratelimit-reset-requests", ["1000ms", "750ms", "750ms", "1000ms"]),
+    ],
+)
+def test_what_is_left_of_the_limit_is_told_if_it_is_to_be(
+    timeless: World, clock: Clock, form: str, header: str, told: list
+):
+    timeless.limits["status"], timeless.faults.quota = 2, form
+    replies = []
+    for pause in (0, 0.25, 0.25, 2):
+        clock.now += pause
+        replies.append(ask(timeless, "GET", "/replicate/v1/predictions"))
+
+    assert [reply.status for reply in replies] == [200, 200, 429, 200]
+    assert [reply.headers.get(header) for reply in replies] == told
 
 
 def test_a_slow_answer_says_how_slow_and_the_job_is_taken_at_once(timeless: World):
@@ -113,6 +181,8 @@ def test_the_same_request_twice_is_a_duplicate_charge(timeless: World):
         ({"submit_500": float("nan")}, "number from 0 up"),
         ({"not_found_first": 1.5}, "whole number"),
         ({"not_found_first": float("inf")}, "number from 0 up"),
+        ({"quota": "some"}, "empty or one of ratelimit"),
+        ({"quota": 1}, "empty or one of ratelimit"),
     ],
 )
 def test_a_wrong_fault_is_refused(changes: dict, told: str):

@@ -35,6 +35,7 @@ VENDOR_FAULTS: Final = {
     "status_unauthorized": 0.1, "status_not_found": 0.3, "status_unknown_word": 0.3, "status_no_url": 0.5,
     "status_backwards": 0.3, "not_found_first": 2, "lookup_500": 0.5, "cancel_500": 0.5, "cancel_refused": 0.5,
     "cancel_ignored": 0.5, "job_lost": 0.1, "job_failed": 0.3, "job_filtered": 0.3, "job_partial": 0.3,
+    "quota": "x-ratelimit",
 }  # fmt: skip
 ROUGH_DELAYS: Final = Delays(dropped=0.02, doubled=0.04, late=0.04)
 

@@ -18,6 +18,7 @@ from vidpoll import providers
 from vidpoll.accounts import Account
 from vidpoll.providers.base import FailureClass, Provider, Submitted
 from vidpoll.providers.http import CHECK_DEADLINE_S, READ_TIMEOUT_S, Answer, CallFailed
+from vidpoll.providers.quota import Spent, Verb
 from vidpoll.simulator import Call, Reply, World, answer
 from vidpoll.simulator.jobs import Job
 from vidpoll.steps import STORE_PAUSES_S
@@ -81,15 +82,26 @@ class Wire:
     paying: dict[Strand, UUID]
     start: Callable[..., Strand]
 
+    def __post_init__(self) -> None:
+        self.spent = Spent(lambda: self.loop.now)
+
     def check(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
         """A call that may be repeated."""
-        return self._call(method, path, headers, body, CHECK_DEADLINE_S, None)
+        answer = self._call(method, path, headers, body, CHECK_DEADLINE_S, None)
+        self.spent.note("status", answer.spent_for)
+        return answer
 
     def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
         """The paid call."""
         assert self.loop.current is not None
         payer = self.paying[self.loop.current]
-        return self._call("POST", path, headers, body, self.account.submit_timeout_s, payer)
+        answer = self._call("POST", path, headers, body, self.account.submit_timeout_s, payer)
+        self.spent.note("submit", answer.spent_for)
+        return answer
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """What the answers told of the calls that are left."""
+        return self.spent.take(verb)
 
     def side_by_side(self, call: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """All at the same time."""
@@ -161,7 +173,7 @@ class Attributed:
         self._adapter, self._wire = adapter, wire
         self.capabilities = adapter.capabilities
         self.problems, self.check = adapter.problems, adapter.check
-        self.cancel, self.look_up = adapter.cancel, adapter.look_up
+        self.cancel, self.look_up, self.out_of_quota = adapter.cancel, adapter.look_up, adapter.out_of_quota
 
     def submit(self, request: Any, our_id: UUID, *, replay: bool) -> Any:
         """The paid call of this generation."""

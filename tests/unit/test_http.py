@@ -30,6 +30,10 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
         ({"retry-after-ms": "1500"}, 1.5),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12"}, 12.0),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12", "retry-after": "soon"}, 12.0),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12", "retry-after": "9"}, 9.0),
+        ({"ratelimit-remaining": "4", "ratelimit-reset": "12"}, None),
     ],
 )
 def test_retry_after_is_read_in_every_form_and_capped(headers: dict, seconds: float | None):

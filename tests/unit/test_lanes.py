@@ -216,6 +216,63 @@ def test_refusals_of_one_moment_halve_the_rate_once(lanes: Lanes, clock: Clock):
     assert lanes.view(LANE)["slow_rate"] == pytest.approx(25, rel=0.02)
 
 
+def test_each_refusal_halves_the_rate_down_to_a_twentieth_and_it_grows_back(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=100, burst=1)
+    rates = []
+    for _ in range(8):
+        lanes.pause(LANE, limits, 1)
+        rates.append(lanes.view(LANE)["slow_rate"])
+        clock.now += 1.0
+
+    assert rates == [pytest.approx(rate, abs=0.1) for rate in (50, 25, 12.5, 6.25, 5, 5, 5, 5)]
+    clock.now += 0.94 * RECOVERY_S
+    _claim(lanes, limits)
+    assert lanes.view(LANE)["slow_rate"] is not None
+    clock.now += 0.02 * RECOVERY_S
+    _claim(lanes, limits)
+    assert lanes.view(LANE)["slow_rate"] is None
+
+
+def test_a_pause_in_which_nothing_was_refused_leaves_the_rate_as_it_is(lanes: Lanes, clock: Clock):
+    lanes.schedule(LANE, dict.fromkeys(_ids(50), 0.0))
+    lanes.pause(LANE, Limits(rate=100, burst=1), 0.02, "no calls left", refused=False)
+
+    assert lanes.view(LANE)["slow_rate"] is None
+    clock.now += 0.019
+    assert _claim(lanes) == []
+    clock.now += 0.002
+    assert _claim(lanes) != []
+
+
+def _paused_s(lanes: Lanes, clock: Clock) -> float:
+    return float(lanes._redis.hget(LANE.key("bucket"), "paused_until")) / 1e6 - clock.now
+
+
+def test_calls_under_way_that_tell_of_one_reset_pause_once(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=100, burst=1)
+    lanes.pause(LANE, limits, 1.0, refused=False)
+    for _ in range(9):
+        clock.now += 0.1
+        lanes.pause(LANE, limits, 1.0, refused=False)
+    assert _paused_s(lanes, clock) == pytest.approx(0.1, abs=1e-3)
+
+    lanes.pause(LANE, limits, 40.0, refused=False)
+    assert _paused_s(lanes, clock) == pytest.approx(40, abs=1e-3), "another quota is used up"
+    lanes.pause(LANE, limits, 2.0, refused=False)
+    assert _paused_s(lanes, clock) == pytest.approx(40, abs=1e-3)
+
+
+def test_a_refusal_halves_the_rate_also_while_the_lane_waits_for_its_quota(lanes: Lanes, clock: Clock):
+    limits = Limits(rate=100, burst=1)
+    lanes.pause(LANE, limits, 5.0, refused=False)
+    lanes.pause(LANE, limits, 2.0)
+    lanes.pause(LANE, limits, 2.0)
+    assert (lanes.view(LANE)["slow_rate"], _paused_s(lanes, clock)) == (50, pytest.approx(5, abs=1e-3))
+
+    lanes.pause(LANE, limits, 9.0, refused=False)
+    assert (lanes.view(LANE)["slow_rate"], _paused_s(lanes, clock)) == (50, pytest.approx(9, abs=1e-3))
+
+
 def test_a_clock_that_steps_back_stops_nothing_for_long(lanes: Lanes, clock: Clock):
     limits = Limits(rate=10, burst=1)
     lanes.schedule(LANE, dict.fromkeys(_ids(50), 0.0))

@@ -47,13 +47,14 @@ def simulator(
     median_s: Annotated[float, typer.Option(min=0.0, help="Median of the random part of a duration.")] = 64.0,
     fixed_s: Annotated[float, typer.Option(min=0.0, help="The part every duration has.")] = 11.0,
     sigma: Annotated[float, typer.Option(min=0.0, help="Spread; 0 makes all durations equal.")] = 0.5,
+    queue_s: Annotated[float, typer.Option(min=0.0, help="Mean of what a job waits before it begins.")] = 0.0,
     status_limit: Annotated[int, typer.Option(min=1, help="Status calls per second and key.")] = 1_000_000,
     submit_limit: Annotated[int, typer.Option(min=1, help="Submits per second and key.")] = 1_000_000,
     seed: Annotated[int | None, typer.Option(help="Makes durations, outcomes and faults repeatable.")] = None,
 ) -> None:
     """Run simulated providers: HTTP in the vendors' formats, with durations, limits, faults and a ledger."""
     world = World(
-        Durations(median_s=median_s, sigma=sigma, fixed_s=fixed_s, scale=time_scale),
+        Durations(median_s=median_s, sigma=sigma, fixed_s=fixed_s, scale=time_scale, queue_s=queue_s),
         limits={"submit": submit_limit, "status": status_limit},
         seed=seed,
     )

@@ -167,14 +167,17 @@ class Lanes:
             with _answering():
                 self._redis.zrem(lane.key("in_flight"), *(id.hex for id in ids))
 
-    def pause(self, lane: Lane, limits: Limits, seconds: float, reason: str = "") -> None:
+    def pause(self, lane: Lane, limits: Limits, seconds: float, reason: str = "", *, refused: bool = True) -> None:
         """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays.
 
-        ``reason`` is what operators read while it lasts.
+        ``reason`` is what operators read while it lasts. Where nothing was ``refused``, the rate stays as it was.
         """
-        microseconds = round(max(seconds, PAUSE_FLOOR_S) * 1e6)
+        microseconds = round(max(seconds, PAUSE_FLOOR_S if refused else 0.0) * 1e6)
+        halves = int(refused)
         with _answering():
-            self._pause(keys=[lane.key("bucket")], args=[microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT]])
+            self._pause(
+                keys=[lane.key("bucket")], args=[microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT], halves]
+            )
 
     def once_in(self, name: str, seconds: float) -> bool:
         """Whether nobody else was told so within the last ``seconds``, by Redis' clock."""

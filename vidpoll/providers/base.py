@@ -5,8 +5,7 @@
 one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,8 +15,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
-
-log = logging.getLogger("vidpoll.providers")
+from vidpoll.providers.quota import Verb
 
 
 class FailureClass(StrEnum):
@@ -292,15 +290,6 @@ def _storable(value: Any) -> Any:
     return tuple(map(_storable, value)) if isinstance(value, tuple) else value
 
 
-def understood(read: Callable[[], CheckOutcome]) -> CheckOutcome:
-    """What ``read`` makes of an answer; an answer it stumbles over says nothing of its operation, nor of any other."""
-    try:
-        return read()
-    except Exception as error:
-        log.exception("an answer of the provider cannot be read")
-        return broken(error)
-
-
 def broken(error: Exception) -> Unreachable:
     """What an adapter that raised tells: nothing."""
     return Unreachable(f"{type(error).__name__}: the answer cannot be used", FailureClass.BROKEN)
@@ -327,4 +316,10 @@ class Provider(Protocol):
         """Ask the vendor whether it took a submit, with one call; called only where ``capabilities.look_up`` says so.
 
         ``cursor`` is that of the :class:`Listed` before, None at first.
+        """
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """Seconds until the vendor takes calls of this verb again, where an answer said that none are left.
+
+        None when no answer did so since this was asked last.
         """

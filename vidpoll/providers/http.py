@@ -1,10 +1,11 @@
 """HTTP to a provider: bounded in time and size, and exact about what is known when it goes wrong."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ssl import SSLCertVerificationError
@@ -15,8 +16,11 @@ import urllib3
 from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
-from vidpoll.providers.base import FailureClass, Unreachable
+from vidpoll.providers.base import CheckOutcome, FailureClass, Pending, Unreachable, broken
 from vidpoll.providers.deadline import WatchedAdapter, deadline
+from vidpoll.providers.quota import Spent, Verb, spent_for
+
+log = logging.getLogger("vidpoll.providers")
 
 #: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -28,6 +32,8 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 #: Longest pause a ``Retry-After`` can ask for, in seconds, and the pause when it says nothing usable.
 RETRY_AFTER_CAP_S: Final = 300.0
 RETRY_AFTER_DEFAULT_S: Final = 5.0
+#: Longest time until the next look that a provider can ask for, in seconds.
+POLL_AFTER_CAP_S: Final = 300.0
 
 
 T = TypeVar("T")
@@ -73,6 +79,16 @@ class Answer:
         found = self.json()
         return found if isinstance(found, dict) else {}
 
+    @property
+    def date(self) -> datetime | None:
+        """The moment of the answer by the provider's clock, to the second; None when it does not tell."""
+        return _http_date(self.headers.get("date", ""))
+
+    @property
+    def spent_for(self) -> float | None:
+        """Seconds until there are calls again, where it says that none are left; a 429 says that in its own way."""
+        return None if self.status == 429 else spent_for(self.headers, self.date or datetime.now(UTC))
+
 
 class Http:
     """Calls to one account: one ``requests.Session`` per thread for checks, a fresh connection for every submit.
@@ -85,16 +101,25 @@ class Http:
         self._base_url = base_url.rstrip("/")
         self._submit_timeout_s = submit_timeout_s
         self._local = threading.local()
+        self._spent = Spent()
         self._pool = ThreadPoolExecutor(max_workers=side_by_side, thread_name_prefix="vidpoll-check")
 
     def check(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
         """A call that may be repeated. Raises CallFailed."""
-        return _call(self._session(), method, self._base_url + path, headers, body, CHECK_DEADLINE_S)
+        answer = _call(self._session(), method, self._base_url + path, headers, body, CHECK_DEADLINE_S)
+        self._spent.note("status", answer.spent_for)
+        return answer
 
     def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
         """The paid POST: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
         with _session() as session:
-            return _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
+            answer = _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
+        self._spent.note("submit", answer.spent_for)
+        return answer
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """Seconds until there are calls of this verb again, where an answer said that none are left; told once."""
+        return self._spent.take(verb)
 
     def side_by_side(self, call: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``call`` for every item, at the same time when there are several; answers in the items' order."""
@@ -107,6 +132,19 @@ class Http:
             self._local.session = _session()
         session: requests.Session = self._local.session
         return session
+
+
+def understood(answer: Answer, read: Callable[[], CheckOutcome]) -> CheckOutcome:
+    """What ``read`` makes of an answer, with the hint in its headers when to look again.
+
+    An answer it stumbles over says nothing of its operation, nor of any other.
+    """
+    try:
+        outcome = read()
+    except Exception as error:
+        log.exception("an answer of the provider cannot be read")
+        return broken(error)
+    return replace(outcome, poll_after_s=poll_after(answer.headers)) if isinstance(outcome, Pending) else outcome
 
 
 def unusable(answer: Answer, said: str = "") -> Unreachable:
@@ -132,7 +170,7 @@ def _shape(body: bytes) -> str:
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Seconds a 429 asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date (RFC 9110, 10.2.3).
 
-    Between 0 and five minutes; None when there is no such header or it holds rubbish.
+    Else until its quota is reset (``quota.py``). Between 0 and five minutes; None when no header says anything usable.
 
     Example:
         >>> [retry_after(said) for said in ({"retry-after": "7"}, {"retry-after-ms": "1500"}, {"retry-after": "soon"})]
@@ -141,7 +179,23 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     seconds = _number(headers.get("retry-after-ms"), 1000) or _number(headers.get("retry-after"), 1)
     if seconds is None and "retry-after" in headers:
         seconds = _seconds_until(headers["retry-after"], now or datetime.now(UTC))
+    if seconds is None:
+        seconds = spent_for(headers, _http_date(headers.get("date", "")) or now or datetime.now(UTC))
     return None if seconds is None else min(max(seconds, 0.0), RETRY_AFTER_CAP_S)
+
+
+def poll_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which the provider wants to be asked again: ``openai-poll-after-ms``, which gateways send too.
+
+    Between 0 and five minutes; None when there is no such header or it holds rubbish. Read as openai 2.54.0 names it
+    (``resources/videos.py``).
+
+    Example:
+        >>> [poll_after({"openai-poll-after-ms": said}) for said in ("2500", "1e12", "soon")]
+        [2.5, 300.0, None]
+    """
+    seconds = _number(headers.get("openai-poll-after-ms"), 1000)
+    return None if seconds is None else min(seconds, POLL_AFTER_CAP_S)
 
 
 def _number(value: str | None, divisor: int) -> float | None:
@@ -153,11 +207,16 @@ def _number(value: str | None, divisor: int) -> float | None:
 
 
 def _seconds_until(date: str, now: datetime) -> float | None:
+    moment = _http_date(date)
+    return None if moment is None else (moment - now).total_seconds()
+
+
+def _http_date(written: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(date)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        moment = parsedate_to_datetime(written)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _session() -> requests.Session:

@@ -7,7 +7,6 @@ pages on the prediction's life, rate limits and data retention.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID
@@ -39,9 +38,10 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
-    understood,
+    believed,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Seconds after its end when Replicate removes the input, output and logs of a prediction.
 KEPT_S: Final = 3600.0
@@ -92,9 +92,13 @@ class Replicate:
         answer = self._ask("GET", "/predictions" + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
         return _listed(answer, sent) if isinstance(answer, Answer) else answer
 
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
+
     def _check_one(self, operation: Operation) -> CheckOutcome:
         answer = self._ask("GET", f"/predictions/{quote(operation.name, safe='')}")
-        return understood(lambda: _outcome(answer)) if isinstance(answer, Answer) else answer
+        return understood(answer, lambda: _outcome(answer)) if isinstance(answer, Answer) else answer
 
     def _ask(self, method: str, path: str) -> Answer | Unauthorized | Unreachable:
         try:
@@ -127,21 +131,21 @@ def _submitted(answer: Answer) -> SubmitOutcome:
 def _outcome(answer: Answer) -> CheckOutcome:
     prediction = answer.object()
     if answer.status == 200 and isinstance(prediction.get("status"), str):
-        return _prediction(prediction, _now(answer))
+        return _prediction(prediction, answer.date)
     if answer.status == 404:
         return NotFound(_words(answer))
     return _of_the_account(answer) or unusable(answer, _words(answer))
 
 
-def _prediction(prediction: Mapping[str, Any], now: datetime) -> CheckOutcome:
+def _prediction(prediction: Mapping[str, Any], now: datetime | None) -> CheckOutcome:
     error = str(prediction.get("error") or "")
     match prediction["status"]:
         case "starting" | "queued" as stage:
-            return Pending(stage=stage)
+            return Pending(stage=stage, queued=True)
         case "processing":
-            return Pending(_progress(prediction.get("logs")))
+            return Pending(_progress(prediction.get("logs")), running_s=_running_s(prediction, now))
         case "succeeded":
-            return _succeeded(prediction, now)
+            return _succeeded(prediction, now or datetime.now(UTC))
         case "failed":
             filtered = any(part in error.lower() for part in _MODERATED)
             return Failed("content_filtered" if filtered else "failed", error or "Replicate says no more than failed")
@@ -157,7 +161,11 @@ def _succeeded(prediction: Mapping[str, Any], now: datetime) -> CheckOutcome:
     output = prediction.get("output")
     videos = tuple(one for one in (output if isinstance(output, list) else [output]) if isinstance(one, str) and one)
     if videos:
-        return Ready(videos)
+        return Ready(
+            videos,
+            queued_s=_seconds_between(prediction, "created_at", "started_at"),
+            run_s=_seconds_between(prediction, "started_at", "completed_at"),
+        )
     ended = _moment(prediction.get("completed_at"))
     if prediction.get("data_removed") is True or (ended and now - ended > timedelta(seconds=KEPT_S)):
         return Failed("output_gone", "Replicate made the video and has removed it, as it does an hour after the end")
@@ -240,9 +248,13 @@ def _moment(written: object) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def _now(answer: Answer) -> datetime:
-    """The time by Replicate's clock, which is what its predictions go by; by ours when it does not tell."""
-    try:
-        return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError, OverflowError):
-        return datetime.now(UTC)
+def _seconds_between(prediction: Mapping[str, Any], begin: str, end: str) -> float | None:
+    began, ended = _moment(prediction.get(begin)), _moment(prediction.get(end))
+    return believed((ended - began).total_seconds()) if began and ended else None
+
+
+def _running_s(prediction: Mapping[str, Any], now: datetime | None) -> float | None:
+    """Seconds since it began. ``now`` is cut to the second, so one that just began may begin up to a second later."""
+    began = _moment(prediction.get("started_at"))
+    seconds = (now - began).total_seconds() if now and began else None
+    return 0.0 if seconds is not None and -1 < seconds < 0 else believed(seconds)

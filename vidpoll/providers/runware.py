@@ -33,9 +33,9 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
-    understood,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(
@@ -48,6 +48,8 @@ _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable"
 _ACCOUNT: Final = ("apikey", "credits", "quota", "balance")
 #: Words of a task that has not ended; ``success`` without its URL is one of them.
 _STAGES: Final = frozenset({"queued", "pending", "processing", "success"})
+#: Those of one that has not begun: the documents know none, runware 0.5.24 (``base.py``) knows these.
+_WAITING: Final = frozenset({"queued", "pending"})
 _MODERATED: Final = ("content", "nsfw", "moderation", "promptblocked", "imageblocked")
 
 
@@ -96,7 +98,7 @@ class Runware:
         if blocked:
             return dict.fromkeys((operation.name for operation in operations), blocked)
         body = answer.object()
-        return {one.name: understood(partial(_outcome, body, one)) for one in operations}
+        return {one.name: understood(answer, partial(_outcome, body, one)) for one in operations}
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """Runware has no task type that cancels."""
@@ -114,6 +116,10 @@ class Runware:
         except CallFailed as failed:
             return failed.unreachable
         return _looked_up(answer, task_uuid)
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._account.key()}"}
@@ -216,7 +222,8 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
         unknown = [stage for stage in stages if stage not in _STAGES]
         if unknown:
             return Unreachable(f"unknown status {unknown[0]!r}", FailureClass.UNKNOWN_STATUS)
-        return Pending(max(progress, default=None), stages[0] if stages else "processing")
+        waiting = bool(stages) and not done and _WAITING.issuperset(stages)
+        return Pending(max(progress, default=None), stages[0] if stages else "processing", queued=waiting)
     if not done:
         code = _code(errors[0])
         return Failed(code, _words(errors, "failed"), retryable=any(part in code.lower() for part in _PASSING))

@@ -34,9 +34,9 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
-    understood,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, unusable
+from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
+from vidpoll.providers.quota import Verb
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -99,6 +99,10 @@ class Veo:
         """Google documents no list of these operations."""
         return Unreachable("Veo cannot tell which operations it has")
 
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As its headers tell, should it or a gateway before it send any."""
+        return self._http.out_of_quota(verb)
+
     def _check_one(self, operation: Operation) -> CheckOutcome:
         try:
             if self._vertex:
@@ -111,7 +115,7 @@ class Veo:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
             return failed.unreachable
-        return understood(lambda: _outcome(answer))
+        return understood(answer, lambda: _outcome(answer))
 
     def _models(self) -> str:
         return "/publishers/google/models" if self._vertex else "/models"

@@ -11,7 +11,7 @@ Written from the vendors' documents alone and without the adapters, so that one 
 ``GET /_sim/report``                      the ledger: accepted, charged, duplicate_charges, cancelled, calls
 ``GET /_sim/jobs``                        every job with its times and outcome
 ``POST /_sim/faults``                     probabilities of faults, see ``faults.Faults``; answers all of them
-``POST /_sim/durations``                  the distribution of durations, see ``jobs.Durations``
+``POST /_sim/durations``                  how long jobs wait and take, see ``jobs.Durations``
 ``POST /_sim/reset``                      forget everything
 ========================================  ==============================================================
 

@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
+
+#: Forms in which calls that are left can be told.
+QUOTAS: Final = ("ratelimit", "ratelimit-3", "x-ratelimit")
 
 
 @dataclass
@@ -68,6 +71,8 @@ class Faults:
     """Seconds added to every call over HTTP; not a probability."""
     retry_after: str = "1"
     """What a 429 says in its ``Retry-After`` header (Replicate: in its text); empty for nothing."""
+    quota: str = ""
+    """Every answer tells how many calls are left, as gateways do, in this form of ``QUOTAS``; empty for not at all."""
 
     def change(self, changes: dict[str, Any]) -> None:
         """Set some of them; ValueError names a wrong one."""
@@ -75,6 +80,8 @@ class Faults:
         for name, value in changes.items():
             if name not in known:
                 raise ValueError(f"no fault {name!r}; there are {', '.join(known)}")
+            if name == "quota" and value not in ("", *QUOTAS):
+                raise ValueError(f"quota: must be empty or one of {', '.join(QUOTAS)}, not {value!r}")
             if known[name] is str:
                 setattr(self, name, str(value))
             elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:

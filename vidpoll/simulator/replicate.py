@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote
 from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
-from vidpoll.simulator.wire import Call, Reply
+from vidpoll.simulator.wire import Call, Reply, with_quota
 from vidpoll.simulator.world import Verb, World
 
 #: Predictions on one page of the list.
@@ -26,6 +26,7 @@ _SUBMIT: Final = re.compile(r"/models/(?P<model>[^/]+/[^/]+)/predictions")
 _ONE: Final = re.compile(r"/predictions/(?P<id>[^/]+)")
 _CANCEL: Final = re.compile(r"/predictions/(?P<id>[^/]+)/cancel")
 _STATUSES: Final = {
+    "queued": "starting", "running": "processing",
     "ready": "succeeded", "partial": "succeeded", "filtered": "failed", "failed": "failed", "cancelled": "canceled",
     "garbled": "daydreaming",
 }  # fmt: skip
@@ -50,8 +51,8 @@ def _answer(world: World, call: Call) -> Reply:
         return _not_found()
     verb, reply = found
     if not world.arrives(key, verb):
-        return _throttled(world)
-    return through_faults(world, verb, reply if verb == "submit" else partial(_unless_refused, world, reply))
+        return with_quota(world, key, verb, _throttled(world))
+    return through_faults(world, key, verb, reply if verb == "submit" else partial(_unless_refused, world, reply))
 
 
 def _route(world: World, key: str, call: Call) -> tuple[Verb, Callable[[], Reply]] | None:
@@ -77,7 +78,7 @@ def _submit(world: World, key: str, body: Any, model: str) -> Reply:
         key, model, samples=1, reference=reference, name=lambda unique: unique.hex[:26],
         seed=asked.get("seed"), request=asked,
     )  # fmt: skip
-    return Reply(201, _prediction(world, Seen(job, "running")))
+    return Reply(201, _prediction(world, Seen(job, "queued")))
 
 
 def _unless_refused(world: World, reply: Callable[[], Reply]) -> Reply:
@@ -125,8 +126,8 @@ def _cursor(job: Job) -> str:
 
 
 def _prediction(world: World, seen: Seen) -> dict[str, Any]:
-    job, running = seen.job, seen.state in ("running", "garbled")
-    status = _STATUSES.get(seen.state, "processing" if seen.progress >= 10 else "starting")
+    job, status, running = seen.job, _STATUSES[seen.state], seen.state in ("queued", "running", "garbled")
+    started = status != "starting" and job.begun(world.clock())
     removed = not running and world.clock() - job.ends_at > KEPT_S
     url = f"{_BASE}/predictions/{job.name}"
     return {
@@ -135,10 +136,10 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
         "output": files.url(world, job.name) if status == "succeeded" and seen.urls and not removed else None,
         "error": _ERRORS.get(seen.state),
         "logs": "" if removed or status == "starting" else _logs(seen.progress if running else 100),
-        "metrics": {} if running else {"predict_time": job.ends_at - job.accepted_at},
+        "metrics": {"predict_time": job.ends_at - job.starts_at} if started and not running else {},
         "data_removed": removed,
         "created_at": _iso(job.accepted_at),
-        "started_at": None if status == "starting" else _iso(job.accepted_at),
+        "started_at": _iso(job.starts_at) if started else None,
         "completed_at": None if running else _iso(job.ends_at),
         "urls": {"get": url, "cancel": f"{url}/cancel"},
     }  # fmt: skip

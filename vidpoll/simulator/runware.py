@@ -6,7 +6,7 @@ from typing import Any
 from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Seen
 from vidpoll.simulator.trouble import through_faults
-from vidpoll.simulator.wire import Call, Reply, retry_later
+from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
 
 
@@ -20,8 +20,9 @@ def answer(world: World, call: Call) -> Reply:
     if not key:
         return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey", taskType="authentication")
     if not world.arrives(key, verb):
-        return _refusal(429, "rateLimitExceeded", "Too many requests.", headers=retry_later(world))
-    return through_faults(world, verb, partial(_submit if verb == "submit" else _status, world, key, tasks))
+        refusal = _refusal(429, "rateLimitExceeded", "Too many requests.", headers=retry_later(world))
+        return with_quota(world, key, verb, refusal)
+    return through_faults(world, key, verb, partial(_submit if verb == "submit" else _status, world, key, tasks))
 
 
 def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
@@ -109,8 +110,8 @@ def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
 def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
     job = seen.job
     common = {"taskType": "videoInference", "taskUUID": job.name}
-    if seen.state in ("running", "garbled"):
-        status = "processing" if seen.state == "running" else "daydreaming"
+    if seen.state in ("queued", "running", "garbled"):
+        status = "daydreaming" if seen.state == "garbled" else "processing"
         data.append({**common, "status": status, "progress": seen.progress})
         return
     filtered = {"ready": 0, "partial": 1}.get(seen.state, job.samples)

@@ -1,5 +1,6 @@
 """The simulator's HTTP server. The standard library's, because faults need the bare socket."""
 
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -140,6 +141,6 @@ def _set_durations(world: World, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
         if name not in asdict(world.durations):
             raise ValueError(f"no {name!r}; there are {', '.join(asdict(world.durations))}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise ValueError(f"{name}: must be a number from 0 up, not {value!r}")
         setattr(world.durations, name, float(value))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from vidpoll.simulator.wire import CUT, Manner, Reply
+from vidpoll.simulator.wire import CUT, Manner, Reply, with_quota
 from vidpoll.simulator.world import Verb, World
 
 #: Bytes of JSON in a huge answer, and bytes that a bomb unpacks to.
@@ -44,8 +44,12 @@ _MANNERS: Final[dict[str, Manner]] = {
 }
 
 
-def through_faults(world: World, verb: Verb, answer: Callable[[], Reply]) -> Reply:
-    """What becomes of the vendor's answer on its way; one that is replaced was never asked for."""
+def through_faults(world: World, key: str, verb: Verb, answer: Callable[[], Reply]) -> Reply:
+    """What becomes of the vendor's answer to a key on its way; one that is replaced was never asked for."""
+    return with_quota(world, key, verb, _through_faults(world, verb, answer))
+
+
+def _through_faults(world: World, verb: Verb, answer: Callable[[], Reply]) -> Reply:
     if verb == "submit":
         return CUT if world.strikes("submit_cut_before") else _after_taking(world, answer())
     for fault, instead in _INSTEAD.items():

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
 
 from vidpoll.simulator import files
 from vidpoll.simulator.jobs import Seen
 from vidpoll.simulator.trouble import through_faults
-from vidpoll.simulator.wire import Call, Reply, retry_later
-from vidpoll.simulator.world import World
+from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
+from vidpoll.simulator.world import Verb, World
 
 Dialect = Literal["vertex", "gemini"]
 _SUBMIT: Final = re.compile(r"(?P<prefix>.*)/models/(?P<model>[^/:]+):predictLongRunning")
@@ -25,15 +26,15 @@ def answer(world: World, call: Call, dialect: Dialect) -> Reply:
         return _error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
     if call.method == "POST" and (submit := _SUBMIT.fullmatch(call.path)):
         if not world.arrives(key, "submit"):
-            return _too_many(world)
+            return _too_many(world, key, "submit")
         taking = partial(_submit, world, key, call.json(), submit["prefix"], submit["model"], dialect)
-        return through_faults(world, "submit", taking)
+        return through_faults(world, key, "submit", taking)
     name = _operation_name(call, dialect)
     if name is None:
         return _error(404, "NOT_FOUND", f"No such method: {call.method} {call.path}")
     if not world.arrives(key, "status"):
-        return _too_many(world)
-    return through_faults(world, "status", partial(_status, world, key, name, dialect))
+        return _too_many(world, key, "status")
+    return through_faults(world, key, "status", partial(_status, world, key, name, dialect))
 
 
 def _key(call: Call, dialect: Dialect) -> str:
@@ -94,7 +95,7 @@ def _status(world: World, key: str, name: str, dialect: Dialect) -> Reply:
         return _error(404, "NOT_FOUND", f"Operation {name} not found.")
     if seen.state == "garbled":
         return Reply(200, {"metadata": {"state": "daydreaming"}})
-    if seen.state == "running":
+    if seen.state in ("queued", "running"):
         return Reply(200, {"name": name})
     if seen.state == "failed":
         return Reply(200, {"name": name, "done": True, "error": {"code": 13, "message": "Video generation failed."}})
@@ -122,9 +123,9 @@ def _response(world: World, seen: Seen, dialect: Dialect) -> dict[str, Any]:
     return {"@type": type_url, "generateVideoResponse": {**found, "generatedSamples": samples}}
 
 
-def _too_many(world: World) -> Reply:
+def _too_many(world: World, key: str, verb: Verb) -> Reply:
     reply = _error(429, "RESOURCE_EXHAUSTED", "Quota exceeded.")
-    return Reply(reply.status, reply.body, retry_later(world))
+    return with_quota(world, key, verb, replace(reply, headers=retry_later(world)))
 
 
 def _error(status: int, word: str, message: str) -> Reply:

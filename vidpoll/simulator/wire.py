@@ -1,11 +1,12 @@
 """What the simulated vendors' formats share: a request in, a reply out."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from vidpoll.simulator.world import World
+from vidpoll.simulator.world import Verb, World
 
 #: How a reply leaves: whole; its headers alone; not at all; half of it before the connection is closed or reset;
 #: a byte a second.
@@ -68,3 +69,23 @@ CUT = Reply(manner="cut")
 def retry_later(world: World) -> dict[str, str]:
     """Headers of a 429."""
     return {"Retry-After": world.faults.retry_after} if world.faults.retry_after else {}
+
+
+def with_quota(world: World, key: str, verb: Verb, reply: Reply) -> Reply:
+    """The reply with headers that tell how many calls are left, where the world is told to send them."""
+    if not world.faults.quota:
+        return reply
+    (left, seconds), limit = world.left(key, verb), world.limits[verb]
+    match world.faults.quota:
+        case "ratelimit":
+            headers = {
+                "RateLimit-Policy": f'"default";q={limit};w=1',
+                "RateLimit": f'"default";r={left};t={math.ceil(seconds)}',
+            }
+        case "ratelimit-3":
+            headers = {"RateLimit-Limit": f"{limit}", "RateLimit-Remaining": f"{left}"}
+            headers["RateLimit-Reset"] = f"{math.ceil(seconds)}"
+        case _:
+            headers = {"x-ratelimit-limit-requests": f"{limit}", "x-ratelimit-remaining-requests": f"{left}"}
+            headers["x-ratelimit-reset-requests"] = f"{math.ceil(seconds * 1000)}ms"
+    return replace(reply, headers={**headers, **reply.headers})

@@ -34,6 +34,13 @@ class Window:
         self.most = max(self.most, len(self._arrivals))
         return len(self._arrivals) <= self.limit
 
+    def left(self, now: float) -> tuple[int, float]:
+        """Calls that may still come, and seconds until there is one more."""
+        held = [arrived for arrived in self._arrivals if arrived > now - 1.0]
+        if not held:
+            return self.limit, 0.0
+        return max(0, self.limit - len(held)), held[max(0, len(held) - self.limit)] + 1.0 - now
+
 
 @dataclass
 class World:
@@ -88,6 +95,11 @@ class World:
                 self._refused[key, verb] += 1
             return not refused
 
+    def left(self, key: str, verb: Verb) -> tuple[int, float]:
+        """How many calls the key has left in this second, and seconds until there is one more."""
+        with self._lock:
+            return self._windows[key, verb].left(self.clock())
+
     def accept(
         self,
         key: str,
@@ -103,8 +115,9 @@ class World:
         with self._lock:
             own_name = name if isinstance(name, str) else name(uuid.UUID(int=self._dice.getrandbits(128)))
             now = self.clock()
+            starts_at = now + self.durations.draw_queue(self._dice)
             job = Job(
-                own_name, key, model, samples, reference, now, now + self.durations.draw(self._dice),
+                own_name, key, model, samples, reference, now, starts_at, starts_at + self.durations.draw(self._dice),
                 self._draw_outcome(samples), self._dice.randrange(2**31) if seed is None else seed,
                 request, self.strikes("job_lost"),
             )  # fmt: skip
@@ -135,17 +148,19 @@ class World:
             if self.strikes("status_unknown_word"):
                 return Seen(job, "garbled")
             if self.strikes("status_backwards"):
-                return Seen(job, "running")
+                return Seen(job, "queued")
             return replace(self.seen(job), urls=not self.strikes("status_no_url"))
 
     def seen(self, job: Job) -> Seen:
         """The truth about a job."""
         with self._lock:
             now = self.clock()
-            return Seen(job, job.outcome) if now >= job.ends_at else Seen(job, "running", job.progress(now))
+            if now >= job.ends_at:
+                return Seen(job, job.outcome)
+            return Seen(job, "running", job.progress(now)) if job.begun(now) else Seen(job, "queued")
 
     def cancel(self, job: Job) -> Seen:
-        """Stop a job that is running, which stays charged; what it is then."""
+        """Stop a job that waits or is running, which stays charged; what it is then."""
         with self._lock:
             now = self.clock()
             if now < job.ends_at:
