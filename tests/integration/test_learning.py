@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.driver import Driver
+from tests.integration.driver import REPLICATE, Driver
+from tests.waiting import until
 from vidpoll.accounts import ModelPolicy
 from vidpoll.clock import Clock
 from vidpoll.errors import StoreUnavailable
@@ -195,3 +196,19 @@ def test_the_next_look_follows_what_was_learned(
 
     assert before == pytest.approx(account.models["veo-fast"].schedule.ceiling_s, rel=0.15)
     assert 30 < after < 42
+
+
+def test_a_provider_that_tells_its_times_is_believed(driver: Driver, world: World, make_request: Make):
+    world.durations.median_s, world.durations.queue_s = 0.3, 0.1
+    id = driver.submitted(make_request(**REPLICATE), "replicate")
+
+    def completed() -> bool:
+        driver.check("replicate")
+        return driver.get(id).status is Status.COMPLETED
+
+    until(completed)
+    (job,) = world.jobs()
+    (one,) = driver.services.store.finished("replicate", "google/veo-3-fast", [], 10)
+    assert one.queued_s == pytest.approx(job["starts_at"] - job["accepted_at"], abs=0.01)
+    assert one.run_s == pytest.approx(job["ready_at"] - job["starts_at"], abs=0.01)
+    assert "run_s" not in driver.get(id).result
