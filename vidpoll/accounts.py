@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -79,7 +80,7 @@ class ModelPolicy(BaseModel):
     @property
     def prior(self) -> Durations:
         """How long its videos take, as far as is known before any was seen."""
-        return Durations.lognormal(self._typical_s, PRIOR_SIGMA)
+        return _prior(self._typical_s)
 
     def scaled(self, factor: float) -> "ModelPolicy":
         """The same, for videos that typically take ``factor`` times as long."""
@@ -88,6 +89,11 @@ class ModelPolicy(BaseModel):
     @property
     def _typical_s(self) -> float:
         return self.typical_s or self.expected_s / 3
+
+
+@lru_cache
+def _prior(typical_s: float) -> Durations:
+    return Durations.lognormal(typical_s, PRIOR_SIGMA)
 
 
 def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:

@@ -7,6 +7,7 @@ others, "A smoothed EM approach", JRSS B 52, 1990).
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -56,7 +57,7 @@ def estimated(observed: Sequence[Observed], prior: Durations) -> Durations:
 def _overlaps(one: Observed) -> list[tuple[int, float]]:
     """The bins the interval reaches into, and the part of each that lies in it."""
     low, high = max(0.0, min(one.after_s, one.until_s)), max(0.0, one.until_s)
-    first = next(bin for bin in range(BINS - 1, -1, -1) if EDGES[bin] <= low)
+    first = min(bisect_right(EDGES, low), BINS) - 1
     found = []
     for bin in range(first, BINS):
         if bin > first and EDGES[bin] >= high:

@@ -42,12 +42,12 @@ class Forecasts:
 
         Reads the snapshot only; :meth:`refresh` brings it up to date.
         """
-        found, prior = self._learned, policy.prior
+        found = self._learned
         for key in (params_key(params, policy.duration_params), ANY_PARAMS):
             total = found.get((provider, model, key, "total"))
             if total:
                 return Forecast(total, found.get((provider, model, key, "run"), total))
-        return Forecast(prior, prior)
+        return Forecast(policy.prior, policy.prior)
 
     def refresh(self) -> None:
         """Read it anew when it is old. Whoever comes first does; others, and all during an outage, keep the old one."""

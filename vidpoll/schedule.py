@@ -116,7 +116,7 @@ class Adaptive(_Schedule):
 
     def _planned(self, durations: Durations, age_s: float, look: Look) -> float:
         price_s = self.price_s * look.pressure / (1 + look.priority)
-        floor_s = max(self.floor_s, look.not_before_s)
+        floor_s = stepped(look.not_before_s) if look.not_before_s > self.floor_s else self.floor_s
         ceiling_s = max(floor_s, self.ceiling_s, look.longest_s or 0.0)
         return planned(durations, stepped(price_s), floor_s, stepped(ceiling_s)).next_age(age_s) - age_s
 
