@@ -26,11 +26,17 @@ class Stack:
     """The running stack; ``stack.json`` says where everything is."""
 
     def __init__(
-        self, folder: Path, *options: str, policy: str = providers_file.QUICK, burst: int = 50, **environ: str
+        self,
+        folder: Path,
+        *options: str,
+        policy: str = providers_file.QUICK,
+        rate: float = 100,
+        burst: int = 50,
+        **environ: str,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        providers = providers_file.write(folder, "${VIDPOLL_SIMULATOR_URL}", rate=100, burst=burst, policy=policy)
+        providers = providers_file.write(folder, "${VIDPOLL_SIMULATOR_URL}", rate=rate, burst=burst, policy=policy)
         self._output = (folder / "up.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vidpoll", "up", "--dir", str(folder), *options],
