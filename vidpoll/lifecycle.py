@@ -41,6 +41,7 @@ from vidpoll.providers.base import (
     storable,
 )
 from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
+from vidpoll.routing import Loads, Router
 from vidpoll.services import Services
 from vidpoll.steps import SHORT_PAUSES_S, Steps
 from vidpoll.store import Accepted, Checked
@@ -60,6 +61,7 @@ class Lifecycle:
         self._limits = services.limits
         self._grants = Grants(services)
         self._steps = Steps(services)
+        self._router = Router(services)
         self.unknowns = Unknowns(services, self._grants, self._steps)
 
     # -- accept: from a request to a row in its submit lane -----------------------------------------------------------
@@ -72,7 +74,7 @@ class Lifecycle:
             IdempotencyConflict: its id or key belongs to another request.
         """
         try:
-            account = self._route(request)
+            account = self._router.route(request)
         except InvalidRequest as error:
             self._fail_row_of(request, error)
             raise
@@ -85,9 +87,10 @@ class Lifecycle:
     def take_up(self, generations: Sequence[Generation]) -> None:
         """The same for rows that are there, and whose sender's message was lost; oldest first."""
         routed: dict[str, list[Generation]] = defaultdict(list)
+        loads: Loads = {}
         for generation in generations:
             try:
-                routed[self._route(generation.request).name].append(generation)
+                routed[self._router.route(generation.request, loads).name].append(generation)
             except InvalidRequest as error:
                 self._store.failed(generation.id, Failure(error.code, str(error)), expected=Status.PENDING)
         waiting: dict[tuple[str, Flow], list[UUID]] = defaultdict(list)
@@ -98,13 +101,6 @@ class Lifecycle:
                     waiting[pinned[one.id], Flow(one.owner, one.priority)].append(one.id)
         for (account_name, flow), ids in waiting.items():
             self._steps.enter_submit_lane(account_name, ids, flow)
-
-    def _route(self, request: GenerationRequest) -> Account:
-        account = self._accounts.route(request.provider, request.model, request.account)
-        problems = self._providers[account.name].problems(request)
-        if problems:
-            raise InvalidRequest(problems)
-        return account
 
     def _fail_row_of(self, request: GenerationRequest, error: InvalidRequest) -> None:
         """Who inserted the row first looks at the row: tell it there. Another request under its id fails nothing."""

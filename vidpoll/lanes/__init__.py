@@ -180,6 +180,8 @@ class Lanes:
 
     def loads(self, accounts: Sequence[str]) -> dict[str, Load]:
         """How busy each account is; one round trip for all of them."""
+        if not accounts:
+            return {}
         now = self.now_us()
         with answering(), self._redis.pipeline(transaction=False) as pipe:
             for submit, status in map(both_lanes, accounts):
