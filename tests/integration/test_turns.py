@@ -65,8 +65,9 @@ def test_a_cancel_gives_the_turn_back(driver: Driver, make_request: Make):
 
 
 def test_after_a_flush_owners_take_turns_again_and_the_oldest_leave_first(
-    driver: Driver, make_request: Make, redis_client: "redis.Redis"
+    driver: Driver, make_request: Make, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("vidpoll.store.stuck._PAGE", 3)
     alices = [driver.accepted(make_request(owner="alice")) for _ in range(8)]
     bobs = [driver.accepted(make_request(owner="bob")) for _ in range(2)]
     urgent = driver.accepted(make_request(owner="alice", priority=9))
