@@ -114,6 +114,8 @@ class Account(BaseModel):
         api_key_file: a file that holds the key, read at every call: for tokens that something else refreshes.
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
         options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
+        weight: its share of the requests that name no account, in proportion to the provider's other accounts with the
+            same model.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
         refused_pause_s: seconds the account rests after its key or balance was refused, before it is tried again.
         submit_timeout_s: seconds a paid call may take. Afterwards nobody knows whether it was taken, so be generous.
@@ -131,6 +133,7 @@ class Account(BaseModel):
     status_burst: PositiveInt = 2
     submit_rate: Rate = 1.0
     submit_burst: PositiveInt = 2
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     max_in_flight: PositiveInt | None = None
     refused_pause_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 30.0
     submit_timeout_s: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
@@ -221,25 +224,23 @@ class Accounts(BaseModel):
         }
         return Accounts(accounts=scaled)
 
-    def route(self, provider: str, model: str, account: str | None) -> Account:
-        """The account that is to pay for ``model``.
-
-        The named account, or the provider's first one that lists the model.
+    def candidates(self, provider: str, model: str, account: str | None) -> list[Account]:
+        """The accounts that may pay for ``model``: the named one, or all of the provider's that list the model.
 
         Raises:
             UnknownTarget: naming what is known instead.
         """
         if account is not None:
-            return self._named(account, provider, model)
+            return [self._named(account, provider, model)]
         offering = [one for one in self.accounts.values() if one.provider == provider]
         if not offering:
             known = sorted({one.provider for one in self.accounts.values()})
             raise UnknownTarget([f"provider: no account for {provider!r}; there are accounts for {', '.join(known)}"])
-        for one in offering:
-            if model in one.models:
-                return one
-        models = sorted({name for one in offering for name in one.models})
-        raise UnknownTarget([f"model: {provider} has no {model!r}; it has {', '.join(models)}"])
+        listing = [one for one in offering if model in one.models]
+        if not listing:
+            models = sorted({name for one in offering for name in one.models})
+            raise UnknownTarget([f"model: {provider} has no {model!r}; it has {', '.join(models)}"])
+        return listing
 
     def _named(self, account: str, provider: str, model: str) -> Account:
         found = self.accounts.get(account)

@@ -200,7 +200,7 @@ class Client:
             return errors
         for place, request in enumerate(requests):
             try:
-                self._accounts.route(request.provider, request.model, request.account)
+                self._accounts.candidates(request.provider, request.model, request.account)
             except VidpollError as error:
                 errors[place] = error
         return errors

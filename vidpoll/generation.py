@@ -104,10 +104,12 @@ class GenerationRequest(BaseModel):
         model: the provider's own model name, as listed under the account in the providers file.
         prompt: 1 to 20,000 characters.
         owner: who asks; scopes ``idempotency_key``, and later who may read.
-        account: which account of the providers file pays; the provider's first that lists the model if not given.
+        account: which account of the providers file pays; if not given, one of those that list the model, by weight and
+            by what they have to do.
         params: the provider's own parameters, passed on as they are, e.g. ``{"durationSeconds": 8}``.
         idempotency_key: the same owner and key give the same generation, however often it is sent.
-        priority: 0 to 9, 9 most urgent; orders generations that wait for the same submit lane.
+        priority: 0 to 9, 9 most urgent. Among those that wait for the same account's paid calls, the owner's requests
+            of one priority leave 1 + priority times as often as another owner's of priority 0.
         timeout_s: seconds from the provider's acceptance until we stop expecting a video; the model's if not given.
         project_id: groups generations.
         retry_of: the generation that failed or was cancelled, and that this one is asked for anew after.

@@ -52,15 +52,13 @@ class Grants:
         self._clock.sleep(max(0.0, min(STALE_GRANT_S, (call_at_us - self._lanes.now_us()) / 1e6)))
 
     def give_back(self, lane: Lane, ids: Sequence[UUID]) -> None:
-        """Do not call on an old token: the ids are due at once, as urgent as before, and will leave with a new one."""
+        """Do not call on an old token: the ids are due at once, ahead of those that had no turn, and get a new one."""
         found = self._store.find(ids)
         if lane.verb == "submit":
             # One that another worker is calling for keeps its place.
             found = [one for one in found if one.status is Status.PENDING]
             self._lanes.release(lane, [one.id for one in found])
-        for generation in found:
-            priority = generation.priority if lane.verb == "submit" else 0
-            self._lanes.schedule(lane, {generation.id: 0.0}, priority=priority)
+        self._lanes.schedule(lane, {one.id: 0.0 for one in found})
 
     def pause_for(self, account_name: str, outcome: object) -> float | None:
         """What a check's answer says of its whole account: for how many seconds it waits now, if it does."""

@@ -9,7 +9,6 @@ twice. A submit nobody knows the outcome of goes on in ``unknowns.py``; what get
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
 from uuid import UUID, uuid4
 
 from vidpoll import looks, schedule
@@ -17,7 +16,7 @@ from vidpoll.accounts import Account
 from vidpoll.errors import InvalidRequest, StoreUnavailable, Unavailable
 from vidpoll.generation import Failure, Generation, GenerationRequest, Status
 from vidpoll.grants import Grants
-from vidpoll.lanes import Lane
+from vidpoll.lanes import Flow, Lane
 from vidpoll.outlook import Outlook
 from vidpoll.providers.base import (
     Ambiguous,
@@ -43,15 +42,13 @@ from vidpoll.providers.base import (
     storable,
 )
 from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
+from vidpoll.routing import Loads, Router
 from vidpoll.services import Services
 from vidpoll.steps import SHORT_PAUSES_S, Steps
 from vidpoll.store import Accepted, Checked
 from vidpoll.unknowns import Unknowns
 
 log = logging.getLogger("vidpoll.lifecycle")
-
-#: The priority of somebody who waits for the answer.
-URGENT: Final = 9
 
 
 class Lifecycle:
@@ -66,6 +63,7 @@ class Lifecycle:
         self._grants = Grants(services)
         self._outlook = Outlook(services)
         self.steps = Steps(services, self._outlook)
+        self._router = Router(services)
         self.unknowns = Unknowns(services, self._grants, self.steps)
 
     # -- accept: from a request to a row in its submit lane -----------------------------------------------------------
@@ -78,37 +76,33 @@ class Lifecycle:
             IdempotencyConflict: its id or key belongs to another request.
         """
         try:
-            account = self._route(request)
+            account = self._router.route(request)
         except InvalidRequest as error:
             self._fail_row_of(request, error)
             raise
         accepted = self._store.accept(request, account.name)
         if accepted.status is Status.PENDING:
             pinned = account.name if accepted.new else self._store.pin([accepted.id], account.name)[accepted.id]
-            self.steps.enter_submit_lane(pinned, [accepted.id], request.priority)
+            self.steps.enter_submit_lane(pinned, [accepted.id], Flow(request.owner, request.priority))
         return accepted
 
     def take_up(self, generations: Sequence[Generation]) -> None:
-        """The same for rows that are there, and whose sender's message was lost."""
-        routed: dict[tuple[str, int], list[UUID]] = defaultdict(list)
+        """The same for rows that are there, and whose sender's message was lost; oldest first."""
+        routed: dict[str, list[Generation]] = defaultdict(list)
+        loads: Loads = {}
         for generation in generations:
             try:
-                routed[self._route(generation.request).name, generation.priority].append(generation.id)
+                routed[self._router.route(generation.request, loads).name].append(generation)
             except InvalidRequest as error:
                 self._store.failed(generation.id, Failure(error.code, str(error)), expected=Status.PENDING)
-        for (account_name, priority), ids in routed.items():
-            pinned: dict[str, list[UUID]] = defaultdict(list)
-            for id, name in self._store.pin(ids, account_name).items():
-                pinned[name].append(id)
-            for name, theirs in pinned.items():
-                self.steps.enter_submit_lane(name, theirs, priority)
-
-    def _route(self, request: GenerationRequest) -> Account:
-        account = self._accounts.route(request.provider, request.model, request.account)
-        problems = self._providers[account.name].problems(request)
-        if problems:
-            raise InvalidRequest(problems)
-        return account
+        waiting: dict[tuple[str, Flow], list[UUID]] = defaultdict(list)
+        for account_name, theirs in routed.items():
+            pinned = self._store.pin([one.id for one in theirs], account_name)
+            for one in theirs:
+                if one.id in pinned:
+                    waiting[pinned[one.id], Flow(one.owner, one.priority)].append(one.id)
+        for (account_name, flow), ids in waiting.items():
+            self.steps.enter_submit_lane(account_name, ids, flow)
 
     def _fail_row_of(self, request: GenerationRequest, error: InvalidRequest) -> None:
         """Who inserted the row first looks at the row: tell it there. Another request under its id fails nothing."""
@@ -335,14 +329,14 @@ class Lifecycle:
                 # It must not be sent again, nor forgotten: it may be paid for.
                 self.steps.leave_unknown(account_name, generation, "cancelled after a call that was not answered")
             elif generation.status is Status.PENDING and self._store.cancelled(id, expected=Status.PENDING):
-                self._lanes.settle(Lane(account_name, "submit"), [id])
+                self._lanes.withdraw(Lane(account_name, "submit"), [id], Flow(generation.owner, generation.priority))
             elif generation.status is Status.PROCESSING and generation.cancel_answered_at is None:
                 self._ask_to_cancel(generation)
 
     def _ask_to_cancel(self, generation: Generation) -> None:
         """The call needs a token, so it goes through the status lane, ahead of all that waits there."""
         if self._providers[str(generation.account)].capabilities.cancel:
-            self._lanes.schedule(Lane(str(generation.account), "status"), {generation.id: 0}, priority=URGENT)
+            self._lanes.schedule(Lane(str(generation.account), "status"), {generation.id: 0}, urgent=True)
         else:
             words = f"{generation.provider} cannot cancel; still watched"
             self._store.cancel_answered(generation.id, "cancel_refused", words)
@@ -372,7 +366,7 @@ class Lifecycle:
             return broken(error)
 
     def refresh(self, id: UUID) -> None:
-        """Look at a generation as soon as its lane has a token, before everything else that waits.
+        """Look at a generation soon, ahead of what waits: a share of its lane is kept for that, see ``Lanes.hurry``.
 
         Also looks once more at one that timed out.
 
@@ -381,7 +375,8 @@ class Lifecycle:
         """
         generation = self._store.get(id)
         if generation.is_watched:
-            self._lanes.schedule(Lane(str(generation.account), "status"), {id: 0}, priority=URGENT)
+            lane = Lane(str(generation.account), "status")
+            self._lanes.hurry(lane, self._limits(lane), id)
 
 
 def _operation(generation: Generation) -> Operation:

@@ -5,13 +5,14 @@ and the lanes' token buckets pace what comes back, so a restart is no stampede.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Final
+from uuid import UUID
 
 from vidpoll.accounts import Account
 from vidpoll.generation import Status
-from vidpoll.lanes import Lane
+from vidpoll.lanes import Flow, Lane
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import Services
 from vidpoll.store import Waiting
@@ -105,7 +106,7 @@ def _never_looked_up(services: Services, account: Account) -> int:
 def _take_up(services: Services, lifecycle: Lifecycle, page: Iterable[Waiting]) -> int:
     """Rows whose message was lost."""
     generations = services.store.find([waiting.id for waiting in page])
-    lifecycle.take_up(generations)
+    lifecycle.take_up(sorted(generations, key=lambda one: one.created_at))
     return len(generations)
 
 
@@ -119,13 +120,9 @@ def _pending(services: Services, account: Account, rows: int) -> int:
         return 0
     restored = 0
     for page in services.store.waiting_to_submit(account.name):
-        for priority, ids in _by_priority(page):
-            countdowns = {one.id: 0.0 for one in ids}
-            restored += services.lanes.schedule(lane, countdowns, priority=priority, only_absent=True)
+        flows: dict[Flow, list[UUID]] = defaultdict(list)
+        for one in page:
+            flows[Flow(one.owner, one.priority)].append(one.id)
+        for flow, ids in flows.items():
+            restored += services.lanes.enqueue(lane, ids, flow)
     return restored
-
-
-def _by_priority(page: Iterable[Waiting]) -> Iterable[tuple[int, list[Waiting]]]:
-    ordered = sorted(page, key=lambda waiting: waiting.priority)
-    for priority, group in groupby(ordered, key=lambda waiting: waiting.priority):
-        yield priority, list(group)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import redis
 
@@ -18,6 +19,10 @@ from vidpoll.providers.base import Provider
 from vidpoll.settings import Settings
 from vidpoll.store import Store, connect
 from vidpoll.store.engine import nobody_listens
+
+#: Seconds by which a generation may be looked at before its time, to fill up a status call that takes several of them.
+#: No call is made for it, and none is looked at again within a second of its last look (``lanes.REST_S``).
+LOOK_AHEAD_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Services:
             burst = account.submit_burst - jitter_reserve(account.submit_rate)
             return Limits(account.submit_rate, burst, max_in_flight=account.max_in_flight)
         burst = account.status_burst - jitter_reserve(account.status_rate)
-        return Limits(account.status_rate, burst, batch=self.providers[lane.account].capabilities.check_batch)
+        batch = self.providers[lane.account].capabilities.check_batch
+        return Limits(account.status_rate, burst, batch=batch, ahead_s=LOOK_AHEAD_S if batch > 1 else 0.0)
 
 
 def build(settings: Settings) -> Services:

@@ -15,7 +15,7 @@ from vidpoll import schedule
 from vidpoll.accounts import Account
 from vidpoll.errors import StoreUnavailable, Unavailable
 from vidpoll.generation import TIMED_OUT, Failure, Generation, Status
-from vidpoll.lanes import Lane
+from vidpoll.lanes import Flow, Lane
 from vidpoll.outlook import Outlook
 from vidpoll.providers.base import Ready
 from vidpoll.reconcile import FIRST_LOOK_UP_S
@@ -45,9 +45,9 @@ class Steps:
 
     # -- around the paid call -----------------------------------------------------------------------------------------
 
-    def enter_submit_lane(self, account_name: str, ids: Sequence[UUID], priority: int) -> None:
-        """Wait for the paid call."""
-        self._lanes.schedule(Lane(account_name, "submit"), dict.fromkeys(ids, 0), priority=priority, only_absent=True)
+    def enter_submit_lane(self, account_name: str, ids: Sequence[UUID], flow: Flow) -> None:
+        """Wait for the paid call, in turn with the other flows."""
+        self._lanes.enqueue(Lane(account_name, "submit"), ids, flow)
 
     def submit_again(
         self, lane: Lane, generation: Generation, reason: str, countdown: float, *, failed: bool = True
@@ -69,7 +69,7 @@ class Steps:
 
     def _back_to_submit_lane(self, lane: Lane, generation: Generation, countdown: float) -> None:
         self._lanes.release(lane, [generation.id])
-        self._lanes.schedule(lane, {generation.id: countdown}, priority=generation.priority)
+        self._lanes.schedule(lane, {generation.id: countdown})
 
     def leave_unknown(
         self, account_name: str, generation: Generation, reason: str, *, stale_s: float | None = None

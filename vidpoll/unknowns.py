@@ -8,7 +8,7 @@ from vidpoll.accounts import Account
 from vidpoll.errors import InvalidRequest, WrongState
 from vidpoll.generation import Failure, Generation, Status
 from vidpoll.grants import Grants
-from vidpoll.lanes import Lane
+from vidpoll.lanes import Flow, Lane
 from vidpoll.providers.base import (
     LookUpOutcome,
     RateLimited,
@@ -97,7 +97,7 @@ class Unknowns:
     def _pay_for(self, account_name: str, generation: Generation, reason: str) -> None:
         if self._store.not_taken(generation.id, reason):
             self._lanes.settle(Lane(account_name, "status"), [generation.id])
-            self._steps.enter_submit_lane(account_name, [generation.id], generation.priority)
+            self._steps.enter_submit_lane(account_name, [generation.id], Flow(generation.owner, generation.priority))
 
     # -- what a person decides ----------------------------------------------------------------------------------------
 

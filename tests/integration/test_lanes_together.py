@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import redis
 
-from vidpoll.lanes import Lane, Lanes, Limits
+from vidpoll.lanes import Flow, Lane, Lanes, Limits
 
 LANE = Lane("acme", "status")
 
@@ -69,3 +69,35 @@ def test_a_redis_that_lost_its_scripts_is_given_them_again(redis_client: "redis.
     redis_client.script_flush()
 
     assert lanes.claim(LANE, Limits(10, 1), want=1, lease_s=1).ids == [id]
+
+
+def test_a_request_waits_for_one_of_fifty_thousand_of_another_owner(redis_client: "redis.Redis"):
+    lanes, lane = Lanes(redis_client), Lane("acme", "submit")
+    lanes.enqueue(lane, [uuid.uuid4() for _ in range(50_000)], Flow("alice"))
+    lanes.claim(lane, Limits(1e6, 1000), want=700, lease_s=600)
+    bobs = uuid.uuid4()
+    lanes.enqueue(lane, [bobs], Flow("bob"))
+
+    assert bobs in lanes.claim(lane, Limits(1e6, 1000), want=2, lease_s=600).ids
+
+
+def test_fifty_thousand_cancelled_requests_do_not_punish_their_owner(redis_client: "redis.Redis"):
+    lanes, lane, cancelled = Lanes(redis_client), Lane("acme", "submit"), [uuid.uuid4() for _ in range(50_000)]
+    lanes.enqueue(lane, cancelled, Flow("alice"))
+    lanes.enqueue(lane, [uuid.uuid4() for _ in range(100)], Flow("bob"))
+    lanes.withdraw(lane, cancelled, Flow("alice"))
+    again = uuid.uuid4()
+    lanes.enqueue(lane, [again], Flow("alice"))
+
+    assert again in lanes.claim(lane, Limits(1e6, 1000), want=2, lease_s=600).ids
+
+
+def test_a_request_that_waits_for_its_turn_costs_at_most_200_bytes_of_redis(redis_client: "redis.Redis"):
+    lanes, lane, owners = Lanes(redis_client), Lane("acme", "submit"), 2000
+    lanes.enqueue(lane, [uuid.uuid4()], Flow("warm"))
+    before = redis_client.info("memory")["used_memory"]
+
+    for owner in range(owners):
+        lanes.enqueue(lane, [uuid.uuid4() for _ in range(10)], Flow(f"an owner with a long name, {owner}"))
+
+    assert (redis_client.info("memory")["used_memory"] - before) / owners / 10 <= 200

@@ -200,6 +200,7 @@ def _redis_is_empty(sim: Sim, rows: dict[Any, dict[str, Any]]) -> list[str]:
         held = sim.redis.zrangebyscore(lane.key("in_flight"), now, "+inf")
         for part, ids in (("due", due), ("claims", claims), ("in_flight", held)):
             found += [f"{id.decode()[:8]} is still in {lane.key(part)}" for id in ids]
-    known = {lane.key(part).encode() for lane in ACCOUNT_LANES for part in ("due", "bucket", "in_flight", "claims")}
+    parts = ("due", "bucket", "in_flight", "claims", "flows", "recent", "hurried")
+    known = {lane.key(part).encode() for lane in ACCOUNT_LANES for part in parts}
     found += [f"Redis has a key {key!r}" for key in set(sim.redis.keys()) - known - {b"vidpoll:workers"}]
     return found

@@ -100,7 +100,8 @@ class Sim:
 
     def request(self, account: str, prompt: str, **more: Any) -> GenerationRequest:
         provider, model = TARGETS[account]
-        request = GenerationRequest(provider=provider, model=model, prompt=prompt, owner="o", id=self.uuid4(), **more)
+        fields = {"owner": "o", **more}
+        request = GenerationRequest(provider=provider, model=model, prompt=prompt, id=self.uuid4(), **fields)
         self.requests.append(request)
         return request
 

@@ -81,6 +81,8 @@ def _ask(sim: Sim) -> None:
     more = {}
     if sim.dice.random() < 0.2:
         more["priority"] = sim.dice.randrange(10)
+    if sim.dice.random() < 0.3:
+        more["owner"] = sim.dice.choice(["alice", "bob"])
     if sim.dice.random() < 0.2:
         more["timeout_s"] = sim.dice.choice([5.0, 20.0, 60.0])
     if sim.dice.random() < 0.3:

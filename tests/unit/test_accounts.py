@@ -13,9 +13,14 @@ def accounts(tmp_path: Path) -> Accounts:
     return load_accounts(providers_file.write(tmp_path, "http://127.0.0.1:1"))
 
 
-def test_a_request_goes_to_the_first_account_that_lists_its_model(accounts: Accounts):
-    assert accounts.route("veo", "veo-preview", None).name == "gemini"
-    assert accounts.route("veo", "veo-fast", "vertex").name == "vertex"
+def test_the_accounts_that_list_the_model_may_pay_or_the_named_one_alone(tmp_path: Path):
+    file = providers_file.write(tmp_path, "http://127.0.0.1:1")
+    file.write_text(file.read_text() + '[accounts.gemini.models."veo-fast"]')
+    accounts = load_accounts(file)
+
+    assert [one.name for one in accounts.candidates("veo", "veo-fast", None)] == ["vertex", "gemini"]
+    assert [one.name for one in accounts.candidates("veo", "veo-preview", None)] == ["gemini"]
+    assert [one.name for one in accounts.candidates("veo", "veo-fast", "gemini")] == ["gemini"]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ def test_a_request_goes_to_the_first_account_that_lists_its_model(accounts: Acco
 )
 def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, target: tuple, said: str):
     with pytest.raises(UnknownTarget, match=said):
-        accounts.route(*target)
+        accounts.candidates(*target)
 
 
 @pytest.mark.parametrize(

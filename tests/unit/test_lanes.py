@@ -1,47 +1,19 @@
 """The lanes' Lua on fakeredis, with a clock that the test moves."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import fakeredis
 import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.fake_lanes import WIDE, Clock, fresh
+from tests.unit.fake_lanes import ids as _ids
 from vidpoll.errors import LanesUnavailable
-from vidpoll.lanes import RECOVERY_S, Lane, Lanes, Limits
+from vidpoll.lanes import RECOVERY_S, Flow, Lane, Lanes, Limits
 
 LANE = Lane("acme", "status")
-WIDE = Limits(rate=1000, burst=1000)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("time.time", clock)
-    return clock
-
-
-@pytest.fixture
-def lanes(clock: Clock) -> Iterator[Lanes]:
-    return _fresh()
-
-
-def _fresh() -> Lanes:
-    return Lanes(fakeredis.FakeRedis(server=fakeredis.FakeServer()))
-
-
-def _ids(count: int) -> list[uuid.UUID]:
-    return [uuid.UUID(int=number) for number in range(count)]
 
 
 def _claim(lanes: Lanes, limits: Limits = WIDE, *, want: int = 100, lease_s: float = 30) -> list[uuid.UUID]:
@@ -98,15 +70,15 @@ def test_a_settled_id_is_gone(lanes: Lanes):
 
 def test_ids_leave_in_the_order_they_came_and_urgent_ones_overtake(lanes: Lanes, clock: Clock):
     first, second, urgent = _ids(3)
-    for id, priority in ((first, 0), (second, 0), (urgent, 9)):
-        lanes.schedule(LANE, {id: 0.0}, priority=priority)
+    for id in (first, second, urgent):
+        lanes.schedule(LANE, {id: 0.0}, urgent=id == urgent)
         clock.now += 0.001
 
     assert _claim(lanes) == [urgent, first, second]
 
 
-def test_priority_hands_nothing_out_before_its_countdown(lanes: Lanes):
-    lanes.schedule(LANE, {_ids(1)[0]: 5.0}, priority=9)
+def test_an_urgent_id_is_not_handed_out_before_its_countdown(lanes: Lanes):
+    lanes.schedule(LANE, {_ids(1)[0]: 5.0}, urgent=True)
 
     assert _claim(lanes) == []
 
@@ -161,7 +133,7 @@ def test_in_no_window_are_more_calls_granted_than_rate_times_window_plus_burst(r
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         patch.setattr("time.time", clock)
-        lanes = _fresh()
+        lanes = fresh()
         lanes.schedule(LANE, dict.fromkeys(_ids(2000), 0.0))
         grants = []
         for pause, want in steps:
@@ -337,12 +309,16 @@ def test_the_redis_clock_is_known_without_asking_again(lanes: Lanes, clock: Cloc
 @pytest.mark.parametrize(
     "call",
     [
+        lambda lanes: lanes.enqueue(LANE, [uuid.uuid4()], Flow("alice")),
+        lambda lanes: lanes.withdraw(LANE, [uuid.uuid4()], Flow("alice")),
         lambda lanes: lanes.schedule(LANE, {uuid.uuid4(): 0.0}),
+        lambda lanes: lanes.hurry(LANE, WIDE, uuid.uuid4()),
         lambda lanes: lanes.claim(LANE, WIDE, want=1, lease_s=1),
         lambda lanes: lanes.settle(LANE, [uuid.uuid4()]),
         lambda lanes: lanes.hold(LANE, {uuid.uuid4(): 1.0}),
         lambda lanes: lanes.release(LANE, [uuid.uuid4()]),
         lambda lanes: lanes.pause(LANE, WIDE, 1),
+        lambda lanes: lanes.loads(["acme"]),
         lambda lanes: lanes.view(LANE),
         lambda lanes: lanes.size(LANE),
     ],

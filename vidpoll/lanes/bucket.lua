@@ -1,7 +1,7 @@
 -- bucket(key, rate, burst, recovery) -> paused, tokens, tat, interval, tolerance: the token bucket of a lane
 --
--- What claim.lua and take.lua share; it stands before each of them. GCRA: the bucket keeps one moment, the theoretical
--- arrival time; in any t seconds at most rate·t + burst calls are granted.
+-- What claim.lua, take.lua and hurry.lua share; it stands before each of them. GCRA: the bucket keeps one moment, the
+-- theoretical arrival time; in any t seconds at most rate·t + burst calls are granted.
 --
 -- key       hash: tat           theoretical arrival time, µs
 --                 paused_until  no grants before, µs

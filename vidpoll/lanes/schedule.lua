@@ -1,4 +1,4 @@
--- schedule(due, claims; mode, priority_us, [id, countdown]...) -> how many ids were put in or moved
+-- schedule(due, claims; mode, head_start, [id, countdown]...) -> how many ids were put in or moved
 --
 -- KEYS[1]  <lane>:due   zset: id -> when it is due, µs of this Redis' clock
 -- KEYS[2]  <lane>:claims  hash: id -> how often it was handed out since; forgotten for ids that are moved

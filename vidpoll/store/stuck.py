@@ -1,12 +1,12 @@
 """What the restore job looks for: rows that should be in a lane, and submits nobody finished."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, cast, func, literal, or_, select
+from sqlalchemy import Column, ColumnElement, RowMapping, and_, cast, func, literal, or_, select, tuple_
 from sqlalchemy.types import Float
 
 from vidpoll.generation import Status
@@ -21,6 +21,9 @@ _WATCHED: Final = or_(
     and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None)),
     and_(_ROW.status == Status.UNKNOWN, _ROW.next_check_at.is_not(None)),
 )
+#: Orders of pages. One that moves on meanwhile gets a later ``updated_at``: it may be read twice, but is never missed.
+_BY_ID: Final = (_ROW.id,)
+_OLDEST_FIRST: Final = (_ROW.updated_at, _ROW.id)
 #: Any constant of our own, another than the migrations'.
 _LOCK: Final = 0x7265_7374_6F72_65
 
@@ -36,6 +39,7 @@ class Waiting:
     """
 
     id: UUID
+    owner: str
     priority: int
     countdown: float
     remaining_s: float
@@ -43,7 +47,7 @@ class Waiting:
 
 
 class Stuck(EngineBound):
-    """Queries of the restore job; each reads pages by id, so that a large backlog costs no memory."""
+    """Queries of the restore job; each reads pages, so that a large backlog costs no memory."""
 
     def to_submit_by_account(self) -> dict[str, int]:
         """How many generations of each account belong in its submit lane; those not pinned yet are not counted."""
@@ -59,9 +63,9 @@ class Stuck(EngineBound):
             return {str(account): int(count) for account, count in connection.execute(query)}
 
     def unpinned(self, older_than_s: float) -> Iterator[list[Waiting]]:
-        """Generations whose row was made so long ago that the message about it must be lost."""
+        """Generations whose row was made so long ago that the message about it must be lost, oldest first."""
         old = _ROW.created_at < func.now() - _seconds(older_than_s)
-        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account.is_(None), old))
+        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account.is_(None), old), _OLDEST_FIRST)
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[bool]:
@@ -75,8 +79,8 @@ class Stuck(EngineBound):
                     connection.execute(select(func.pg_advisory_unlock(_LOCK)))
 
     def waiting_to_submit(self, account: str) -> Iterator[list[Waiting]]:
-        """Every generation of the account that waits to be submitted."""
-        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account == account))
+        """Every generation of the account that waits to be submitted; those that have waited longest first."""
+        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account == account), _OLDEST_FIRST)
 
     def being_watched(self, account: str, *, late_by_s: float | None = None) -> Iterator[list[Waiting]]:
         """Every generation that belongs in the status lane; with ``late_by_s`` only those whose look is that late."""
@@ -109,27 +113,33 @@ class Stuck(EngineBound):
         with answering(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _pages(self, where: ColumnElement[bool]) -> Iterator[list[Waiting]]:
-        last: UUID | None = None
+    def _pages(self, where: ColumnElement[bool], order: Sequence[Column[Any]] = _BY_ID) -> Iterator[list[Waiting]]:
+        rest = where
         while True:
-            page = self._page(where if last is None else and_(where, _ROW.id > last))
-            if page:
-                yield page
-            if len(page) < _PAGE:
+            rows = self._page(rest, order)
+            if rows:
+                yield [_waiting(row) for row in rows]
+            if len(rows) < _PAGE:
                 return
-            last = page[-1].id
+            rest = and_(where, tuple_(*order) > tuple(rows[-1][column.name] for column in order))
 
-    def _page(self, where: ColumnElement[bool]) -> list[Waiting]:
+    def _page(self, where: ColumnElement[bool], order: Sequence[Column[Any]]) -> Sequence[RowMapping]:
         query = select(
             _ROW.id,
+            _ROW.owner,
             _ROW.priority,
             _ROW.status,
+            _ROW.updated_at,
             func.greatest(0.0, _until(_ROW.next_check_at)).label("countdown"),
             func.greatest(0.0, _until(_ROW.deadline_at)).label("remaining_s"),
         )
         with answering(self._engine) as connection:
-            rows = connection.execute(query.where(where).order_by(_ROW.id).limit(_PAGE))
-            return [Waiting(**{**row, "status": Status(row["status"])}) for row in rows.mappings()]
+            return connection.execute(query.where(where).order_by(*order).limit(_PAGE)).mappings().all()
+
+
+def _waiting(row: RowMapping) -> Waiting:
+    values = {field.name: row[field.name] for field in fields(Waiting)}
+    return Waiting(**{**values, "status": Status(row["status"])})
 
 
 def _until(moment: ColumnElement[object]) -> ColumnElement[float]:
