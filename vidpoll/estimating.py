@@ -20,6 +20,8 @@ HALF_LIFE: Final = 100
 #: How many generations the prior is worth.
 PRIOR_SAMPLES: Final = 10.0
 ROUNDS: Final = 12
+#: An interval shorter than so many seconds is a moment.
+EXACT_S: Final = 1e-3
 #: Width of the smoothing, in natural logarithms of seconds, for one sample; it shrinks with the fifth root of more.
 BANDWIDTH: Final = 0.35
 
@@ -56,15 +58,17 @@ def estimated(observed: Sequence[Observed], prior: Durations) -> Durations:
 
 def _overlaps(one: Observed) -> list[tuple[int, float]]:
     """The bins the interval reaches into, and the part of each that lies in it."""
-    low, high = max(0.0, min(one.after_s, one.until_s)), max(0.0, one.until_s)
+    low, high = (min(max(0.0, seconds), EDGES[-1]) for seconds in (min(one.after_s, one.until_s), one.until_s))
     first = min(bisect_right(EDGES, low), BINS) - 1
+    if high - low < EXACT_S:
+        return [(first, 1.0)]
     found = []
     for bin in range(first, BINS):
         if bin > first and EDGES[bin] >= high:
             break
         part = (min(high, EDGES[bin + 1]) - max(low, EDGES[bin])) / (EDGES[bin + 1] - EDGES[bin])
         found.append((bin, part))
-    return found if high > low and any(part > 0 for _, part in found) else [(first, 1.0)]
+    return found
 
 
 def _expected(seen: Sequence[tuple[float, list[tuple[int, float]]]], weights: Sequence[float]) -> list[float]:

@@ -2,7 +2,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vidpoll.durations import Durations
@@ -62,7 +62,8 @@ def test_an_interval_that_the_prior_rules_out_is_believed():
     assert learned.quantile(0.7) == pytest.approx(20_050, rel=0.2)
 
 
-@given(st.lists(st.tuples(st.floats(-5, 1e6), st.floats(-5, 1e6)), max_size=30))
+@example([(0.0, 5e-324), (1e6, 2e6), (3, 3)])
+@given(st.lists(st.tuples(st.floats(-5, 1e7), st.floats(-5, 1e7)), max_size=30))
 def test_whatever_was_seen_a_distribution_comes_out(pairs: list[tuple[float, float]]):
     learned = estimated([Observed(*pair) for pair in pairs], PRIOR)
 
