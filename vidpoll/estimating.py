@@ -20,6 +20,8 @@ HALF_LIFE: Final = 100
 #: How many generations the prior is worth.
 PRIOR_SAMPLES: Final = 10.0
 ROUNDS: Final = 12
+#: Less probability than this is none.
+TINY: Final = 1e-200
 #: An interval shorter than so many seconds is a moment.
 EXACT_S: Final = 1e-3
 #: Width of the smoothing, in natural logarithms of seconds, for one sample; it shrinks with the fifth root of more.
@@ -76,7 +78,7 @@ def _expected(seen: Sequence[tuple[float, list[tuple[int, float]]]], weights: Se
     counts = [0.0] * BINS
     for weight, overlaps in seen:
         inside = [weights[bin] * part for bin, part in overlaps]
-        if sum(inside) <= 0:
+        if sum(inside) < TINY:
             inside = [part for _, part in overlaps]
         each = weight / sum(inside)
         for (bin, _), mass in zip(overlaps, inside, strict=True):
