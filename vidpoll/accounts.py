@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -74,7 +75,7 @@ class ModelPolicy(BaseModel):
     not_found_grace_s: Seconds = 120.0
     retention_s: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] | None = None
 
-    @property
+    @cached_property
     def prior(self) -> Durations:
         """How long its videos take, as far as is known before any was seen."""
         return Durations.lognormal(self.typical_s or self.expected_s / 3, PRIOR_SIGMA)

@@ -1,9 +1,10 @@
--- status(owner, ids) -> a row for each of them that is there and the owner's
+-- status(owner, ids, params) -> a row for each of them that is there and the owner's
 --
 -- What a client polls: one read by primary key a generation, whatever its history.
 --
--- eta_s    seconds until it is expected, NULL when nobody knows
--- next_s   seconds until the provider is asked next, NULL when that is not planned
+-- params     names of the parameters whose values are wanted; of those that are final none are
+-- next_s     seconds until the provider is asked next, NULL when that is not planned
+-- elapsed_s  seconds since the paid call, until it ended if it has; while none was made, since it was asked for
 
 SELECT
     id,
@@ -15,9 +16,17 @@ SELECT
     video_url,
     error,
     result -> 'seed',
-    extract(epoch FROM expected_at - now())::float8,
     extract(epoch FROM next_check_at - now())::float8,
     project_id,
-    updated_at
+    updated_at,
+    provider,
+    model,
+    CASE WHEN completed_at IS NULL THEN
+        (SELECT coalesce(jsonb_object_agg(name, params -> name), '{}') FROM unnest(CAST(%(params)s AS text[])) AS name
+         WHERE params ? name)
+    END,
+    checks,
+    greatest(0, extract(epoch FROM coalesce(completed_at, now())
+        - CASE WHEN status = 'pending' THEN created_at ELSE coalesce(submitted_at, sent_at, created_at) END))::float8
 FROM generations
 WHERE id = ANY(%(ids)s) AND owner = %(owner)s
