@@ -4,9 +4,14 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Known } from "../../vidpoll/api/page/known.js";
-import { estimatedProgress, etaWords, roughly, timeWords } from "../../vidpoll/api/page/words.js";
+import * as words from "../../vidpoll/api/page/words.js";
 import { frame, problem } from "./fake_api.mjs";
 import { setUp, until } from "./support.mjs";
+
+const { estimatedProgress, timeWords } = words;
+const plain = (text) => text.replaceAll("\u00a0", " ");
+const etaWords = (...args) => plain(words.etaWords(...args));
+const roughly = (seconds) => plain(words.roughly(seconds));
 
 const TIMES = { eta_s: 40, eta_p90_s: 120, elapsed_s: 20, next_check_s: 5, checks: 3 };
 const NOW = Date.UTC(2026, 10, 21, 12);
@@ -64,9 +69,9 @@ test("half and nine tenths that are said alike are said once", () => {
 
 test("before the provider has it nothing counts down", () => {
   for (const status of ["pending", "submitting"]) {
-    const words = "about 40 s once submitted, at most 2 min for 9 of 10";
-    assert.equal(etaWords({ ...RUNNING, status }, NOW), words);
-    assert.equal(etaWords({ ...RUNNING, status }, inSeconds(100)), words);
+    const told = "about 40 s once submitted, at most 2 min for 9 of 10";
+    assert.equal(etaWords({ ...RUNNING, status }, NOW), told);
+    assert.equal(etaWords({ ...RUNNING, status }, inSeconds(100)), told);
   }
 });
 
@@ -78,7 +83,7 @@ test("what has ended, or of which nobody can tell, has no range", () => {
 });
 
 test("between two answers the words never go up", () => {
-  const seconds = (words) => Number(/about (\d+) s/.exec(words)?.[1] ?? 0);
+  const seconds = (text) => Number(/about (\d+) s/.exec(text)?.[1] ?? 0);
   let before = Infinity;
   for (let passed = 0; passed < 40; passed += 0.5) {
     const left = seconds(etaWords(RUNNING, inSeconds(passed)));

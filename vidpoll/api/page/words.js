@@ -64,9 +64,12 @@ export function etaWords({ status, eta }, now) {
 
 /** Seconds in steps so coarse that a guess does not look like a measurement: 5 s, 85 s, 2 min, 1.5 h. */
 export function roughly(seconds) {
-  if (seconds <= 90) return `${Math.max(1, Math.ceil(seconds / 5)) * 5} s`;
-  return seconds <= 5400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  if (seconds <= 90) return quantity(Math.max(1, Math.ceil(seconds / 5)) * 5, "s");
+  return seconds <= 5400 ? quantity(Math.ceil(seconds / 60), "min") : quantity((seconds / 3600).toFixed(1), "h");
 }
+
+/** With a space at which no line is broken. */
+const quantity = (number, unit) => `${number}\u00a0${unit}`;
 
 /**
  * Percent by the ETA, of one at the provider that tells no progress: the part that has passed of the time half of its like take;
