@@ -63,12 +63,6 @@ class Etas:
         self._forecast = forecast
         self._policies = accounts.policies() if accounts else {}
 
-    @property
-    def params(self) -> list[str]:
-        """Names of all parameters that any model's ETA depends on."""
-        policies = (_UNLISTED, *self._policies.values())
-        return sorted({name for policy in policies for name in policy.duration_params})
-
     def of(self, generation: Generation) -> Eta | None:
         """The ETA of a generation as it was read; None when it is final or ``unknown``, or nobody can tell."""
         one = generation

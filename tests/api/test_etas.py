@@ -165,6 +165,16 @@ def test_the_kind_of_video_decides_the_eta(brisk: Caller, driver: Driver, make_r
     until(lambda: (told(brisk, short)["eta_s"], told(brisk, long)["eta_s"]) == etas)
 
 
+def test_with_large_parameters_the_model_as_a_whole_decides(brisk: Caller, driver: Driver, make_request, services):
+    noise = "".join(f"{number:x}" for number in range(10_000))  # which Postgres cannot make small
+    id = driver.accepted(make_request(params={"durationSeconds": 8, "image": noise}))
+
+    learn(services, 2000, '{"durationSeconds": 8}')
+    eta_s = learn(services, 50)
+
+    until(lambda: told(brisk, id)["eta_s"] == eta_s)
+
+
 def test_while_durations_cannot_be_read_the_old_ones_stay(
     settings: Settings, services: Services, driver: Driver, make_request
 ):

@@ -80,7 +80,7 @@ def build_parts(settings: Settings, api_settings: ApiSettings) -> Parts:
     engine = connect(settings.need("database_url"), pool_size=10, statement_timeout_s=READ_TIMEOUT_S)
     store = Store(engine, on_events=doorbell.ring)
     estimates = Estimates(store.learned, _accounts(settings), api_settings.eta_refresh_s)
-    live = LiveStore(settings.need("database_url"), params=estimates.params, pool_size=api_settings.pool_size)
+    live = LiveStore(settings.need("database_url"), pool_size=api_settings.pool_size)
     return Parts(
         settings=api_settings,
         store=store,

@@ -31,13 +31,8 @@ class Estimates:
         self._accounts = accounts
         self._etas = Etas(Snapshot().of, accounts)
 
-    @property
-    def params(self) -> list[str]:
-        """Names of the parameters that statuses and events must have with them."""
-        return self._etas.params
-
     def of_row(self, row: StatusRow) -> Eta | None:
-        """The ETA of one that stands so."""
+        """The ETA of one that stands so: that of its model as a whole when its parameters are too large to be read."""
         return self._etas.standing(row.status, row.provider, row.model, row.params or {}, row.elapsed_s)
 
     def of_event(self, event: Event) -> Eta | None:

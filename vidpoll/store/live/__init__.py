@@ -102,17 +102,13 @@ class Horizon:
 class LiveStore:
     """Reads of Postgres for an event loop; every method raises StoreUnavailable when it does not answer.
 
-    Args:
-        params: names of the parameters that statuses and events are to have with them.
-
     Example::
 
         async with LiveStore("postgresql://postgres@127.0.0.1:5432/vidpoll") as live:
             row = await live.status("alice", id)
     """
 
-    def __init__(self, database_url: str, *, params: Sequence[str] = (), pool_size: int = 16) -> None:
-        self._params = list(params)
+    def __init__(self, database_url: str, *, pool_size: int = 16) -> None:
         url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: _Connections = AsyncConnectionPool(
             url, min_size=1, max_size=pool_size, open=False, timeout=READ_TIMEOUT_S,
@@ -133,13 +129,12 @@ class LiveStore:
 
     async def status(self, owner: str, id: UUID) -> StatusRow | None:
         """How the owner's generation stands; None when the owner has none of this id."""
-        rows = await self._read(_STATUS, {"owner": owner, "id": id, "params": self._params})
+        rows = await self._read(_STATUS, {"owner": owner, "id": id})
         return StatusRow(*rows[0]) if rows else None
 
     async def statuses(self, owner: str, ids: Sequence[UUID]) -> list[StatusRow]:
         """The same of several, in no particular order; those that are not the owner's are left out."""
-        given = {"owner": owner, "ids": list(ids), "params": self._params}
-        return [StatusRow(*row) for row in await self._read(_STATUSES, given)]
+        return [StatusRow(*row) for row in await self._read(_STATUSES, {"owner": owner, "ids": list(ids)})]
 
     async def key(self, id: str) -> StoredKey | None:
         """The API key of this id, revoked or not."""
@@ -165,7 +160,7 @@ class LiveStore:
         return await self._events(_GENERATION_EVENTS, {"owner": owner, "id": id, "version": version})
 
     async def _events(self, query: bytes | str, given: dict[str, Any]) -> list[Event]:
-        return [Event(*row) for row in await self._read(query, {**given, "params": self._params})]
+        return [Event(*row) for row in await self._read(query, given)]
 
     async def _read(self, query: bytes | str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Read, on another connection once more when this one turns out to have been cut while it lay idle."""

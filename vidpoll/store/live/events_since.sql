@@ -1,4 +1,4 @@
--- events_since(next, running, after, most, params) -> events, whoever owns them, in the order of their ids
+-- events_since(next, running, after, most) -> events, whoever owns them, in the order of their ids
 --
 -- What was committed since a moment, and perhaps some of what was committed just before the read of that moment ended.
 -- An id is handed out before its transaction commits, so "greater ids" would miss what commits late. What commits after
@@ -6,16 +6,13 @@
 --
 -- next, running  the moment: the next transaction to begin, those under way
 -- after, most    the page: ids greater than `after`, so many at most
--- params         names of the parameters whose values are wanted with events at the provider
+-- params         what the provider was asked for, of events at the provider, unless that is large
 -- age_s          seconds from the paid call to the event
 
 SELECT
     e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id,
     g.provider, g.model,
-    CASE WHEN e.status = 'processing' THEN
-        (SELECT coalesce(jsonb_object_agg(name, g.params -> name), '{}') FROM unnest(CAST(%(params)s AS text[])) AS name
-         WHERE g.params ? name)
-    END AS params,
+    CASE WHEN e.status = 'processing' AND pg_column_size(g.params) < 2000 THEN g.params END AS params,
     greatest(0, extract(epoch FROM e.at - g.submitted_at))::float8 AS age_s
 FROM generation_events AS e JOIN generations AS g ON g.id = e.generation_id
 WHERE (e.transaction_id >= %(next)s OR e.transaction_id = ANY(%(running)s)) AND e.id > %(after)s

@@ -1,8 +1,8 @@
--- status(owner, ids, params) -> a row for each of them that is there and the owner's
+-- status(owner, ids) -> a row for each of them that is there and the owner's
 --
 -- What a client polls: one read by primary key a generation, whatever its history.
 --
--- params     names of the parameters whose values are wanted; of those that are final none are
+-- params     what the provider was asked for, unless that is large; NULL for those that are final
 -- next_s     seconds until the provider is asked next, NULL when that is not planned
 -- elapsed_s  seconds since the paid call, until it ended if it has; while none was made, since it was asked for
 
@@ -21,10 +21,7 @@ SELECT
     updated_at,
     provider,
     model,
-    CASE WHEN completed_at IS NULL THEN
-        (SELECT coalesce(jsonb_object_agg(name, params -> name), '{}') FROM unnest(CAST(%(params)s AS text[])) AS name
-         WHERE params ? name)
-    END,
+    CASE WHEN completed_at IS NULL AND pg_column_size(params) < 2000 THEN params END,
     checks,
     greatest(0, extract(epoch FROM coalesce(completed_at, now())
         - CASE WHEN status = 'pending' THEN created_at ELSE coalesce(submitted_at, sent_at, created_at) END))::float8
