@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from vidpoll.accounts import Accounts
+    from vidpoll.eta import Eta, Etas
     from vidpoll.settings import Settings
     from vidpoll.store import Store
 
@@ -130,6 +131,21 @@ class Client:
         if isinstance(ids, UUID | str):
             return self._read([_uuid(ids)])[0]
         return self._read([_uuid(id) for id in ids])
+
+    def eta(self, generation: Generation) -> "Eta | None":
+        """When a generation that was read will be done: seconds for half, and for nine tenths, of those alike.
+
+        They count from the moment it was read. None when it is final or ``unknown``, or takes so long that nobody can
+        tell. What was learned is read every half minute at most; while the database is away, the old figures do.
+
+        Example::
+
+            generation = client.status(id)
+            eta = client.eta(generation)
+            if eta:
+                print(f"about {eta.p50_s} s, 9 of 10 within {eta.p90_s} s")
+        """
+        return self._etas.of(generation)
 
     @overload
     def wait(  # type: ignore[overload-overlap]  # a str is an Iterable too
@@ -291,6 +307,15 @@ class Client:
             return self._settings.accounts
         except NotConfigured:
             return None
+
+    @cached_property
+    def _etas(self) -> "Etas":
+        from vidpoll.clock import Clock
+        from vidpoll.eta import Etas
+        from vidpoll.forecasts import Forecasts, Snapshot
+
+        learned = Forecasts(self._store.learned, Clock()) if self._store else Snapshot()
+        return Etas(learned.of, self._accounts)
 
     @cached_property
     def _store(self) -> "Store | None":

@@ -3,14 +3,13 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
 
 from vidpoll.accounts import ModelPolicy
 from vidpoll.clock import Clock
-from vidpoll.durations import Durations
 from vidpoll.errors import StoreUnavailable
 from vidpoll.schedule import Forecast
 from vidpoll.store import Learned
@@ -21,6 +20,22 @@ log = logging.getLogger("vidpoll.forecasts")
 REFRESH_S: Final = 30.0
 #: The key of what was learned of a model whatever its parameters.
 ANY_PARAMS: Final = "{}"
+
+
+class Snapshot:
+    """What was learned, as of one moment; where nothing was, what the providers file says. Immutable."""
+
+    def __init__(self, learned: Iterable[Learned] = ()) -> None:
+        self._learned = {(one.provider, one.model, one.params, one.part): one.durations for one in learned}
+
+    def of(self, provider: str, model: str, params: Mapping[str, JsonValue], policy: ModelPolicy) -> Forecast:
+        """How long a generation of these is likely to take: by its parameters, else its model, else the file."""
+        found, prior = self._learned, policy.prior
+        for key in (params_key(params, policy.duration_params), ANY_PARAMS):
+            total = found.get((provider, model, key, "total"))
+            if total:
+                return Forecast(total, found.get((provider, model, key, "run"), total))
+        return Forecast(prior, prior)
 
 
 class Forecasts:
@@ -35,19 +50,14 @@ class Forecasts:
         self._monotonic = clock.monotonic
         self._reading = threading.Lock()
         self._read_at = float("-inf")
-        self._learned: dict[tuple[str, str, str, str], Durations] = {}
+        self._snapshot = Snapshot()
 
     def of(self, provider: str, model: str, params: Mapping[str, JsonValue], policy: ModelPolicy) -> Forecast:
         """How long a generation of these is likely to take: by its parameters, else its model, else the file.
 
         Reads the snapshot only; :meth:`refresh` brings it up to date.
         """
-        found = self._learned
-        for key in (params_key(params, policy.duration_params), ANY_PARAMS):
-            total = found.get((provider, model, key, "total"))
-            if total:
-                return Forecast(total, found.get((provider, model, key, "run"), total))
-        return Forecast(policy.prior, policy.prior)
+        return self._snapshot.of(provider, model, params, policy)
 
     def refresh(self) -> None:
         """Read it anew when it is old. Whoever comes first does; others, and all during an outage, keep the old one."""
@@ -55,7 +65,7 @@ class Forecasts:
             return
         try:
             self._read_at = self._monotonic()
-            self._learned = {(one.provider, one.model, one.params, one.part): one.durations for one in self._read()}
+            self._snapshot = Snapshot(self._read())
         except StoreUnavailable as error:
             log.warning("durations stay as they were: %s", error)
         finally:

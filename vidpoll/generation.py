@@ -262,6 +262,16 @@ class Generation:
         """Seconds since the provider accepted it; 0 before."""
         return (self.read_at - self.submitted_at).total_seconds() if self.submitted_at else 0.0
 
+    def elapsed_s(self) -> float:
+        """Seconds since the paid call, until it ended if it has; while none was made, since it was asked for."""
+        called_at = None if self.status is Status.PENDING else self.submitted_at or self.sent_at
+        ended_at = self.completed_at or self.read_at
+        return max(0.0, (ended_at - (called_at or self.created_at)).total_seconds())
+
+    def next_check_s(self) -> float | None:
+        """Seconds until the provider is asked next, 0 when that is due; None when it is final, or none is planned."""
+        return None if self.status.final or not self.next_check_at else self.seconds_until(self.next_check_at)
+
     def past(self, moment: datetime | None) -> bool:
         """Whether ``moment`` has passed on the database's clock."""
         return moment is not None and self.read_at > moment

@@ -66,12 +66,14 @@ export function follow(): void {
 }
 
 function fieldsOf(generation: Generation): unknown[] {
-  const { id, status, progress, version, stage, overdue, video_url, late, error, seed, eta_s, project_id, kind, at } = generation;
+  const { id, status, progress, version, stage, overdue, video_url, late, error, seed, project_id, kind, at } = generation;
+  const { eta_s, eta_p90_s, elapsed_s, next_check_s, checks } = generation;
+  const times: (number | undefined)[] = [eta_s, eta_p90_s, elapsed_s, next_check_s, checks];
   const known: [string, Status, number] = [id, status, progress];
   const perhaps: [number?, string?, boolean?, string?, boolean?] = [version, stage, overdue, video_url, late];
   const failed: [string?, string?, boolean?] = [error?.code, error?.message, error?.retryable];
-  const more: [number?, number?, string?, string?, string?] = [seed, eta_s, project_id, kind, at];
-  return [known, perhaps, failed, more];
+  const more: [number?, string?, string?, string?] = [seed, project_id, kind, at];
+  return [known, perhaps, failed, more, times];
 }
 
 function fieldsOfError(error: VidpollError): unknown[] {

@@ -186,8 +186,9 @@ export class FakeApi {
   }
 }
 
-function statusOf({ id, status, progress, video_url, error }) {
-  return { id, status, progress, video_url, error };
+function statusOf({ id, status, progress, video_url, error, ...more }) {
+  const { eta_s, eta_p90_s, elapsed_s, next_check_s, checks } = more;
+  return { id, status, progress, video_url, error, eta_s, eta_p90_s, elapsed_s, next_check_s, checks };
 }
 
 export function frame(type, id, data) {

@@ -1,6 +1,7 @@
 """Puts the HTTP side together."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -8,8 +9,10 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from vidpoll.accounts import Accounts
 from vidpoll.api import events, generations, operating, page, status, submitting
 from vidpoll.api.bodies import Bounded
+from vidpoll.api.estimates import Estimates
 from vidpoll.api.headers import Guarded
 from vidpoll.api.keys import Keyring, Limiter
 from vidpoll.api.metrics import Counted, Metrics
@@ -19,9 +22,12 @@ from vidpoll.api.settings import ApiSettings, load_api_settings
 from vidpoll.api.tail import Tail
 from vidpoll.client import Client
 from vidpoll.doorbell import Doorbell
+from vidpoll.errors import NotConfigured
 from vidpoll.settings import Settings
 from vidpoll.store import Store, connect
 from vidpoll.store.live import READ_TIMEOUT_S, LiveStore
+
+log = logging.getLogger("vidpoll.api")
 
 _CORS_HEADERS: Final = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer",
@@ -39,11 +45,12 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with built.live:
-            following = asyncio.create_task(built.tail.run())
+            tasks = [asyncio.create_task(one.run()) for one in (built.tail, built.estimates)]
             yield
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     app = FastAPI(
         title="vidpoll", version="1", summary="Ask AI providers for videos, and see how they come along.",
@@ -71,15 +78,27 @@ def build_parts(settings: Settings, api_settings: ApiSettings) -> Parts:
     """Everything the routes work with."""
     doorbell = Doorbell(settings.need("redis_url"))
     engine = connect(settings.need("database_url"), pool_size=10, statement_timeout_s=READ_TIMEOUT_S)
+    store = Store(engine, on_events=doorbell.ring)
+    estimates = Estimates(store.learned, _accounts(settings), api_settings.eta_refresh_s)
     live = LiveStore(settings.need("database_url"), pool_size=api_settings.pool_size)
     return Parts(
         settings=api_settings,
-        store=Store(engine, on_events=doorbell.ring),
+        store=store,
         live=live,
         client=Client(settings=settings),
+        estimates=estimates,
         tail=Tail(live, settings.need("redis_url")),
         keyring=Keyring(live),
         limiter=Limiter(api_settings),
         doorbell=doorbell,
         metrics=Metrics(),
     )
+
+
+def _accounts(settings: Settings) -> Accounts | None:
+    """The providers file, which this side can do without: it is needed for ETAs of what nothing was learned of."""
+    try:
+        return settings.accounts
+    except NotConfigured as error:
+        log.info("ETAs do without a providers file: %s", error)
+        return None

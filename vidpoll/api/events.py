@@ -100,11 +100,11 @@ async def _of_generation(api: Parts, caller: Caller, id: UUID, last: int | None,
         row = await api.live.status(caller.owner, id)
         if row is None:
             return
-        yield _frame(row.version, snapshot_json(row))
+        yield _frame(row.version, snapshot_json(row, api.estimates.of_row(row)))
         last, final = row.version, row.status in FINAL
     else:
         for event in await api.live.generation_events(caller.owner, id, last):
-            yield _frame(event.version, event_json(event))
+            yield _frame(event.version, event_json(event, api.estimates.of_event(event)))
             last, final = event.version, event.status in FINAL
     if final:
         return
@@ -113,7 +113,7 @@ async def _of_generation(api: Parts, caller: Caller, id: UUID, last: int | None,
             yield _HEARTBEAT
         for event, _cursor in arrived:
             if event.version > last:
-                yield _frame(event.version, event_json(event))
+                yield _frame(event.version, event_json(event, api.estimates.of_event(event)))
                 last = event.version
                 if event.status in FINAL:
                     return
@@ -130,7 +130,7 @@ async def _of_owner(api: Parts, caller: Caller, project: str | None, since: int 
         yield _ready(since, resumed=True)
         for event in missed:
             if project in (None, event.project_id):
-                yield _frame(since, event_json(event))
+                yield _frame(since, event_json(event, api.estimates.of_event(event)))
     sent = {event.id for event in missed}
     del missed
     begins_at, since = since, max(since, now.oldest)
@@ -139,7 +139,7 @@ async def _of_owner(api: Parts, caller: Caller, project: str | None, since: int 
             yield _HEARTBEAT
         for event, cursor in arrived:
             if event.transaction >= begins_at and event.id not in sent:
-                yield _frame(max(cursor, since), event_json(event))
+                yield _frame(max(cursor, since), event_json(event, api.estimates.of_event(event)))
             if cursor >= now.next:
                 sent.clear()  # what was sent above comes no more
 

@@ -50,7 +50,8 @@ def page(
     limit: Annotated[int, Query(ge=1, le=MOST_ITEMS)] = 50,
 ) -> Page:
     """The caller's generations, the newest first."""
-    found = parts(request).store.page_of(
+    api = parts(request)
+    found = api.store.page_of(
         caller.owner,
         status=Status(status) if status else None,
         project_id=_text(project, "project"),
@@ -58,7 +59,7 @@ def page(
         limit=limit + 1,
     )
     more = _to_cursor(found[limit - 1]) if len(found) > limit else None
-    return Page(items=[generation_view(one) for one in found[:limit]], next=more)
+    return Page(items=[generation_view(one, api.estimates.of(one)) for one in found[:limit]], next=more)
 
 
 def _to_cursor(last: Generation) -> str:
@@ -85,7 +86,9 @@ def _text(value: str | None, name: str) -> str | None:
 @router.get("/{id}", response_model=GenerationView, responses=problems(401, 403, 404, 422, 429, 503))
 def whole(request: Request, caller: Reader, id: UUID) -> GenerationView:
     """Everything about one generation."""
-    return generation_view(parts(request).store.get_of(caller.owner, id))
+    api = parts(request)
+    generation = api.store.get_of(caller.owner, id)
+    return generation_view(generation, api.estimates.of(generation))
 
 
 @router.get(

@@ -5,6 +5,7 @@ from typing import cast
 
 from fastapi import Request
 
+from vidpoll.api.estimates import Estimates
 from vidpoll.api.keys import Keyring, Limiter
 from vidpoll.api.metrics import Metrics
 from vidpoll.api.settings import ApiSettings
@@ -29,6 +30,7 @@ class Parts:
     store: Store
     live: LiveStore
     client: Client
+    estimates: Estimates
     tail: Tail
     keyring: Keyring
     limiter: Limiter

@@ -8,6 +8,7 @@
 ``VIDPOLL_API_CORS_ORIGINS``     JSON array of origins whose pages may use the API; none if not set
 ``VIDPOLL_API_MEDIA_SOURCES``    where the page may play videos from, as in a Content-Security-Policy
 ``VIDPOLL_API_POOL_SIZE``        connections to Postgres for the reads of the event loop
+``VIDPOLL_API_ETA_REFRESH_S``    seconds between two reads of the learned durations
 ================================ ==============================================================================
 """
 
@@ -43,6 +44,7 @@ class ApiSettings(BaseSettings):
     cors_origins: list[str] = []
     media_sources: str = "https: http://127.0.0.1:*"
     pool_size: int = Field(default=16, ge=1, le=1000)
+    eta_refresh_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
 
     def limit(self, name: str) -> RateLimitItem:
         """The limit called ``read``, ``write`` or ``refresh``."""

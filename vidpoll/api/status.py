@@ -49,8 +49,9 @@ async def statuses(
 ) -> Response:
     """How up to 200 generations stand, in the order asked for; one statement."""
     wanted = list(dict.fromkeys(_ids(ids)))
-    found = {row.id: row for row in await parts(request).live.statuses(caller.owner, wanted)}
-    there = b",".join(status_json(found[id]) for id in wanted if id in found)
+    api = parts(request)
+    found = {row.id: row for row in await api.live.statuses(caller.owner, wanted)}
+    there = b",".join(status_json(found[id], api.estimates.of_row(found[id])) for id in wanted if id in found)
     missing = ",".join(f'"{id}"' for id in wanted if id not in found)
     return _json(b'{"generations":[%b],"not_found":[%b]}' % (there, missing.encode()))
 
@@ -122,7 +123,7 @@ async def _answer(
         headers["Retry-After"] = str(_retry_after_s(row))
     if row.version in known:
         return Response(status_code=304, headers=headers)
-    return _json(status_json(row), headers)
+    return _json(status_json(row, parts(request).estimates.of_row(row)), headers)
 
 
 def _versions(etags: str | None) -> frozenset[int]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from vidpoll.eta import Eta
 from vidpoll.generation import FINAL, Generation
 from vidpoll.store.live import Event, StatusRow
 
@@ -34,6 +35,10 @@ class StatusView(BaseModel):
     error: ErrorView | None = None
     seed: Any = None
     eta_s: int | None = None
+    eta_p90_s: int | None = None
+    elapsed_s: int | None = None
+    next_check_s: int | None = None
+    checks: int | None = None
 
 
 class GenerationView(BaseModel):
@@ -48,6 +53,9 @@ class GenerationView(BaseModel):
     result: dict[str, Any] | None
     error: ErrorView | None
     eta_s: int | None
+    eta_p90_s: int | None
+    elapsed_s: int
+    next_check_s: int | None
     provider: str
     model: str
     prompt: str
@@ -70,23 +78,41 @@ class GenerationView(BaseModel):
     cancel_requested_at: datetime | None
 
 
-_SHOWN: Final = tuple(name for name in GenerationView.model_fields if name != "eta_s")
+_COMPUTED: Final = {"eta_s", "eta_p90_s", "elapsed_s", "next_check_s"}
+_SHOWN: Final = tuple(name for name in GenerationView.model_fields if name not in _COMPUTED)
 
 
-def generation_view(generation: Generation) -> GenerationView:
+def generation_view(generation: Generation, eta: Eta | None) -> GenerationView:
     """Everything its owner may see of a generation."""
-    shown = {name: getattr(generation, name) for name in _SHOWN}
-    until_s = generation.seconds_until(generation.expected_at)
-    eta_s = None if generation.status.final or math.isinf(until_s) or until_s == 0 else math.ceil(until_s)
-    return GenerationView(**shown, eta_s=eta_s)
+    next_check_s = generation.next_check_s()
+    return GenerationView(
+        **{name: getattr(generation, name) for name in _SHOWN},
+        eta_s=eta.p50_s if eta else None,
+        eta_p90_s=eta.p90_s if eta else None,
+        elapsed_s=int(generation.elapsed_s()),
+        next_check_s=None if next_check_s is None else math.ceil(next_check_s),
+    )
 
 
-def status_json(row: StatusRow) -> bytes:
+def status_json(row: StatusRow, eta: Eta | None) -> bytes:
     """How a generation stands, in at most STATUS_LIMIT bytes.
 
-    A video's URL that does not fit is replaced by the path that redirects to it, a message by its beginning.
+    What does not fit is left out: of the times the last first, see :func:`_times`. A video's URL that does not fit
+    even without them is replaced by the path that redirects to it, a message by its beginning.
     """
-    view = _status(row)
+    view, times = _status(row), _times(row, eta)
+    encoded = _encoded(view | times)
+    if len(encoded) > STATUS_LIMIT:
+        _shorten(view, row)
+        encoded = _encoded(view | times)
+    while len(encoded) > STATUS_LIMIT and times:
+        times.popitem()
+        encoded = _encoded(view | times)
+    return encoded
+
+
+def _shorten(view: dict[str, Any], row: StatusRow) -> None:
+    """Cut what is long, until the rest fits without the times."""
     encoded = _encoded(view)
     if len(encoded) > STATUS_LIMIT and row.video_url:
         view["video_url"] = f"/v1/generations/{row.id}/video"
@@ -95,13 +121,11 @@ def status_json(row: StatusRow) -> bytes:
         message = view["error"]["message"]
         if not message:
             view["error"] = {"code": view["error"]["code"][:40], "message": ""}
-            return _encoded(view)
+            return
         view["error"]["message"] = message[: len(message) - max(1, (len(encoded) - STATUS_LIMIT) // 4)]
         encoded = _encoded(view)
     if len(encoded) > STATUS_LIMIT:
         view.pop("seed", None)
-        encoded = _encoded(view)
-    return encoded
 
 
 def _status(row: StatusRow) -> dict[str, Any]:
@@ -112,21 +136,33 @@ def _status(row: StatusRow) -> dict[str, Any]:
         view["error"] = {"code": row.error["code"], "message": row.error["message"]}
     if row.seed is not None:
         view["seed"] = row.seed
-    if row.eta_s is not None and row.eta_s > 0 and row.status not in FINAL:
-        view["eta_s"] = math.ceil(row.eta_s)
     return view
 
 
-def snapshot_json(row: StatusRow) -> bytes:
+def _times(row: StatusRow, eta: Eta | None) -> dict[str, Any]:
+    """How long it has taken and may still take, in whole seconds; the dearest first."""
+    times = _eta(eta) | {"elapsed_s": int(row.elapsed_s)}
+    if row.next_s is not None and row.status not in FINAL:
+        times["next_check_s"] = max(0, math.ceil(row.next_s))
+    return times | {"checks": row.checks}
+
+
+def _eta(eta: Eta | None) -> dict[str, Any]:
+    return {"eta_s": eta.p50_s, "eta_p90_s": eta.p90_s} if eta else {}
+
+
+def snapshot_json(row: StatusRow, eta: Eta | None) -> bytes:
     """The first event of a stream: how it stands."""
-    view = _status(row) | {"version": row.version, "kind": "snapshot", "at": row.updated_at.isoformat()}
+    view = (
+        _status(row) | _times(row, eta) | {"version": row.version, "kind": "snapshot", "at": row.updated_at.isoformat()}
+    )
     if row.error:
         view["error"] = row.error
     return _encoded(view | _set(stage=row.stage, overdue=row.overdue, project_id=row.project_id))
 
 
-def event_json(event: Event) -> bytes:
-    """An event, as clients get it."""
+def event_json(event: Event, eta: Eta | None) -> bytes:
+    """An event, as clients get it; of one that is at the provider with the ETA at that moment, and how long it ran."""
     data = event.data
     view: dict[str, Any] = {
         "id": str(event.generation_id), "version": event.version, "kind": event.kind, "status": event.status,
@@ -140,11 +176,13 @@ def event_json(event: Event) -> bytes:
         view["progress"] = data["progress"]
     if "code" in data:
         view["error"] = {name: data.get(name) for name in ("code", "message", "retryable")}
+    if event.status == "processing":
+        view |= _eta(eta) | {"elapsed_s": int(event.age_s)}
     stage = data.get("stage") or data.get("reason")
     return _encoded(
         view
         | _set(stage=stage, overdue=data.get("overdue"), video_url=data.get("video_url"), late=data.get("late"))
-        | _set(eta_s=data.get("eta_s"), project_id=event.project_id)
+        | _set(project_id=event.project_id)
     )
 
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from vidpoll.cli import demo, generations, keys, operating, running, unknown
+from vidpoll.cli import demo, durations, generations, keys, operating, running, unknown
 from vidpoll.cli.output import complain
 from vidpoll.errors import VidpollError
 
@@ -27,6 +27,7 @@ app.command()(generations.cancel)
 app.command()(generations.refresh)
 app.command()(operating.lanes)
 app.command()(operating.health)
+app.command()(durations.durations)
 app.command("dead-letters")(operating.dead_letters)
 app.command()(running.up)
 app.command()(running.api)

@@ -2,22 +2,24 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
 from rich.live import Live
 
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import AsJson, err, generation_table, out, print_json
+from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, print_json
 from vidpoll.client import Client
-from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError
+from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest
 from vidpoll.services import build_store
 from vidpoll.settings import load_settings
 
+#: Seconds between two looks of a watch.
+LOOK_S: Final = 1.0
 Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 
@@ -61,11 +63,12 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """How generations stand."""
-    generations = Client().status(ids) if ids else build_store(load_settings()).recent(limit)
+    client = Client()
+    generations = client.status(ids) if ids else build_store(load_settings()).recent(limit)
     if as_json:
-        print_json([one.to_json() for one in generations])
+        print_json([generation_json(one, client.eta(one)) for one in generations])
     elif generations:
-        out.print(generation_table(generations))
+        out.print(generation_table((one, client.eta(one)) for one in generations))
     else:
         out.print("no generations yet; ask for one with `vidpoll submit`")
 
@@ -83,16 +86,11 @@ def watch(
     if not wanted:
         return None if as_json else out.print("nothing to watch: every generation is final")
     if as_json:
-        client.wait(wanted, timeout_s=timeout_s, on_change=lambda one: print_json(one.to_json()))
-        return None
-    latest: dict[UUID, Generation] = {}
-    with Live(console=out, refresh_per_second=4) as live:
-
-        def show(one: Generation) -> None:
-            latest[one.id] = one
-            live.update(generation_table(latest.values(), time.strftime("%H:%M:%S")))
-
-        client.wait(wanted, timeout_s=timeout_s, on_change=show)
+        client.wait(
+            wanted, timeout_s=timeout_s, on_change=lambda one: print_json(generation_json(one, client.eta(one)))
+        )
+    else:
+        _watch(client, wanted, timeout_s)
     return None
 
 
@@ -104,6 +102,22 @@ def cancel(ids: Ids, as_json: AsJson = False) -> None:
 def refresh(ids: Ids, as_json: AsJson = False) -> None:
     """Ask the provider about generations now, ahead of their schedule."""
     _each(ids, Client().refresh, "refresh asked for", as_json)
+
+
+def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -> None:
+    """Show how they stand until they are final, every second: times change without a new version."""
+    give_up_at = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    with Live(console=out, auto_refresh=False) as live:
+        while True:
+            generations = client.status(ids)
+            rows = ((one, client.eta(one)) for one in generations)
+            live.update(generation_table(rows, time.strftime("%H:%M:%S")), refresh=True)
+            waiting = sum(not one.status.final for one in generations)
+            if not waiting:
+                return
+            if time.monotonic() + LOOK_S > give_up_at:
+                raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
+            time.sleep(LOOK_S)
 
 
 def _submit_file(file: Path, owner: str, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What commands print: tables for people, one JSON line for machines."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
@@ -11,10 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from vidpoll.errors import VidpollError
+from vidpoll.eta import Eta
 from vidpoll.generation import Generation
 
 #: Columns from which on everything about a generation fits in one line.
-WIDE: Final = 150
+WIDE: Final = 180
 #: Where nobody looks at a terminal, lines may be long.
 out: Final = Console(width=None if sys.stdout.isatty() else 240)
 err: Final = Console(stderr=True)
@@ -40,22 +42,61 @@ def complain(error: VidpollError, *, as_json: bool) -> None:
         err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
 
 
-def generation_table(generations: Iterable[Generation], title: str | None = None) -> Table:
-    """Generations, one a line; on a narrow terminal the model and the outcome go below the id, which is never cut."""
+def generation_json(one: Generation, eta: Eta | None) -> dict[str, Any]:
+    """The row, and what follows from it: seconds as they are at the moment it was read."""
+    next_check_s = one.next_check_s()
+    return one.to_json() | {
+        "eta_s": eta.p50_s if eta else None,
+        "eta_p90_s": eta.p90_s if eta else None,
+        "next_check_s": None if next_check_s is None else math.ceil(next_check_s),
+        "elapsed_s": int(one.elapsed_s()),
+    }
+
+
+def generation_table(generations: Iterable[tuple[Generation, Eta | None]], title: str | None = None) -> Table:
+    """Generations, one a line; on a narrow terminal the long columns go below the id, which is never cut."""
     narrow = out.width < WIDE
     table = Table(title=title, box=None, header_style="bold", pad_edge=False)
     table.add_column("id", overflow="fold", min_width=36)
-    for name in ("status", "progress", "checks", "age"):
+    for name in ("status", "progress", "checks", "elapsed"):
         table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
     if not narrow:
-        table.add_column("model", no_wrap=True)
+        for name in ("next look", "ETA", "model"):
+            table.add_column(name, no_wrap=True)
         table.add_column("video or reason", overflow="fold")
-    for one in generations:
-        model, video = escape(one.model), outcome(one)
-        id = f"{one.id}\n[dim]{model}[/] {video}" if narrow else str(one.id)
-        cells = [id, f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), age(one)]
-        table.add_row(*cells, *([] if narrow else [model, video]))
+    for one, eta in generations:
+        elapsed, model = seconds_words(one.elapsed_s()), f"[dim]{escape(one.model)}[/]"
+        cells = [f"[{STYLES[one.status]}]{one.status}[/]", f"{one.progress} %", str(one.checks), elapsed]
+        if narrow:
+            look = next_look(one) and f"next look {next_look(one)}"
+            ahead = ", ".join(words for words in (eta_words(eta), look) if words)
+            table.add_row("\n".join([str(one.id), f"{model} {outcome(one)}", *([ahead] if ahead else [])]), *cells)
+        else:
+            table.add_row(str(one.id), *cells, next_look(one), eta_words(eta), model, outcome(one))
     return table
+
+
+def eta_words(eta: Eta | None) -> str:
+    """``≈ 40 s (90 %: 2 min)``; nothing when nobody can tell."""
+    return f"≈ {seconds_words(eta.p50_s)} (90 %: {seconds_words(eta.p90_s)})" if eta else ""
+
+
+def next_look(one: Generation) -> str:
+    """When the provider is asked next; nothing when that is not planned."""
+    seconds = one.next_check_s()
+    return "" if seconds is None else f"in {seconds_words(math.ceil(seconds))}" if seconds else "now"
+
+
+def seconds_words(seconds: float) -> str:
+    """Seconds in the unit people would say them in.
+
+    Example:
+        >>> seconds_words(40.7), seconds_words(150), seconds_words(9000)
+        ('40 s', '2 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{int(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def mapping_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Table:

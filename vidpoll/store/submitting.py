@@ -117,7 +117,7 @@ class Submitting(Moving):
         try:
             return self._move(
                 id, (Status.SUBMITTING, Status.UNKNOWN), Status.PROCESSING,
-                "processing", {"operation_name": operation_name, "eta_s": round(expected_s)},
+                "processing", {"operation_name": operation_name},
                 operation_name=operation_name, submitted_at=sent_at, next_check_at=later(countdown),
                 expected_at=later(expected_s, sent_at), deadline_at=later(timeout_s, sent_at),
                 failures_in_a_row=0, maybe_sent=False, error=None, stage="accepted by the provider",

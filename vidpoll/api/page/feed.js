@@ -11,6 +11,9 @@ const MOST_ASKED = 5;
 const COLLECT_MS = 300;
 const AFTER_MANY_MS = 2000;
 const AFTER_FAILURE_MS = 5000;
+/** Milliseconds between two questions for ETAs that have become old, and the most that are asked for at once. */
+const ETAS_MS = 5000;
+const MOST_ETAS = 200;
 
 export class Feed {
   /** Of which status pages are; all if empty. */
@@ -21,6 +24,7 @@ export class Feed {
   #known = new Known();
   #unlisted = new Set();
   #withoutEta = new Set();
+  #etasAskedAt = 0;
   #mustList = false;
   #timer = null;
   #isReachable = true;
@@ -64,6 +68,15 @@ export class Feed {
     if (this.#watch?.mode !== "events") this.#isReachable = await isReady();
   }
 
+  /** Once a second: have ETAs that are old told anew. They count down by themselves, but what is slow takes longer. */
+  renewEtas() {
+    if (document.hidden || Date.now() - this.#etasAskedAt < ETAS_MS) return;
+    const etas = this.#known.idsOfOldEtas().slice(0, MOST_ETAS);
+    if (!etas.length) return;
+    this.#etasAskedAt = Date.now();
+    this.#ask({ etas });
+  }
+
   /** A page of the list. */
   async page(cursor) {
     const { items, next } = await this.#list(cursor);
@@ -81,7 +94,7 @@ export class Feed {
     const moved = before?.status !== after.status;
     if (isListed(after)) this.#told.changed(after);
     if (moved && (!isListed(after) || isApiPath(after.video_url))) this.#ask({ ids: [after.id] });
-    else if (moved && after.status === "processing" && !after.expectedAt) this.#ask({ etas: [after.id] });
+    else if (moved && after.status === "processing" && !after.eta) this.#ask({ etas: [after.id] });
     const isNews = before ?? (fresh.kind && fresh.kind !== "snapshot");
     if (moved && isNews && isFinal(after.status)) this.#told.ended(after);
   }

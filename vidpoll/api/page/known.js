@@ -3,6 +3,9 @@
 import { now } from "./service.js";
 import { isFinal } from "./words.js";
 
+/** Milliseconds for which an ETA is not old. */
+const YOUNG_MS = 5000;
+
 export class Known {
   #all = new Map();
 
@@ -12,6 +15,13 @@ export class Known {
     const after = before?.version > fresh.version ? withOlder(before, fresh) : withNewer(before, fresh);
     this.#all.set(after.id, after);
     return { before, after };
+  }
+
+  /** Ids of those at the provider whose ETA is so old that counting it down is no longer good enough. */
+  idsOfOldEtas() {
+    const isOld = ({ at, p50 }) => now() - at > Math.max(YOUNG_MS, (p50 * 1000) / 4);
+    const hasOld = (one) => isListed(one) && one.status === "processing" && one.eta && isOld(one.eta);
+    return [...this.#all.values()].filter(hasOld).map((one) => one.id);
   }
 
   /** Ids of those that are fully known and not final. */
@@ -35,18 +45,23 @@ function withNewer(before, fresh) {
   const after = { ...before, ...trimmed(fresh) };
   if (isApiPath(fresh.video_url) && before?.video_url) after.video_url = before.video_url;
   if (before?.status !== after.status && !fresh.stage) delete after.stage;
+  if (!(fresh.eta_s > 0)) delete after.eta; // an ETA is of the moment it was told
   if (fresh.kind?.startsWith("cancel_")) after.cancelAsked = true;
   if (isFinal(after.status)) after.completed_at ??= fresh.at ?? new Date(now()).toISOString();
   return after;
 }
 
-/** Without what is empty or large, and with the page's own fields `expectedAt`, `cancelAsked` and `late`. */
+/** Without what is empty or large, and with the page's own fields `eta`, `cancelAsked` and `late`. */
 function trimmed({ result, ...fresh }) {
   const told = Object.fromEntries(Object.entries(fresh).filter(([, value]) => value !== null && value !== undefined));
-  if (fresh.eta_s > 0) told.expectedAt = now() + fresh.eta_s * 1000;
-  else if (fresh.expected_at) told.expectedAt = Date.parse(fresh.expected_at);
+  if (fresh.eta_s > 0) told.eta = etaOf(fresh);
   if (fresh.cancel_requested_at) told.cancelAsked = true;
   if (result?.late) told.late = true;
   if (result?.seed !== undefined) told.seed = result.seed;
   return told;
+}
+
+/** Seconds for half and for nine tenths, and how long it had run, all at the moment `at`: an event's own, else now. */
+function etaOf({ eta_s: p50, eta_p90_s: p90 = p50, elapsed_s: elapsed = 0, kind, at }) {
+  return { p50, p90, elapsed, at: kind && kind !== "snapshot" ? Date.parse(at) : now() };
 }

@@ -132,6 +132,7 @@ function tick() {
     connection.dataset.mode = session.feed.mode;
   }
   session.list.tick();
+  session.feed.renewEtas();
   seconds += 1;
   if (seconds % PROBE_S === 0) session.feed.probe();
 }

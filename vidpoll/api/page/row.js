@@ -2,7 +2,7 @@
 
 import { Player } from "./player.js";
 import { now } from "./service.js";
-import { dateWords, excerpt, failureWords, isFinal, sentences, stageWords, statusWord, timeWords } from "./words.js";
+import { dateWords, estimatedProgress, excerpt, failureWords, isFinal, sentences, stageWords, statusWord, timeWords } from "./words.js";
 import { toast } from "./toasts.js";
 
 /** Milliseconds between two checks of one generation that the service allows. */
@@ -35,6 +35,7 @@ export class Row {
   #generation;
   #parts = {};
   #buttons = {};
+  #estimate = 0;
   #player = new Player();
   #act;
 
@@ -64,7 +65,6 @@ export class Row {
     write(this.#parts.status, statusWord(status));
     write(this.#parts.stage, stageWords(generation));
     write(this.#parts.error, status === "failed" && error ? failureWords(error) : "");
-    this.#updateProgress();
     if (status === "completed" && url && !url.startsWith("/")) this.#player.show(url, excerpt(generation.prompt, 80));
     for (const [name, { fits }] of Object.entries(ACTIONS)) this.#offer(this.#buttons[name], fits(generation));
     this.tick();
@@ -73,6 +73,7 @@ export class Row {
   /** What changes with time alone. */
   tick() {
     write(this.#parts.time, timeWords(this.#generation, now()));
+    this.#updateProgress();
   }
 
   remove() {
@@ -145,10 +146,21 @@ export class Row {
     this.#parts.progress.hidden = !["submitting", "processing"].includes(status);
     if (progress > 0) {
       if (bar.value !== progress || !bar.hasAttribute("value")) bar.value = progress;
-    } else {
+    } else if (bar.hasAttribute("value")) {
       bar.removeAttribute("value"); // the provider has told none
     }
-    write(percent, progress > 0 ? `${progress} %` : "");
+    const estimate = this.#updateEstimate();
+    write(percent, progress > 0 ? `${progress} %` : estimate ? `≈ ${estimate} %, estimated` : "");
+  }
+
+  /** By time alone, while the provider tells nothing; like progress it never falls. */
+  #updateEstimate() {
+    const estimate = estimatedProgress(this.#generation, now());
+    this.#parts.bar.classList.toggle("estimated", estimate !== null);
+    if (estimate === null) return 0;
+    this.#estimate = Math.max(this.#estimate, estimate);
+    this.#parts.bar.style.setProperty("--estimate", `${this.#estimate}%`);
+    return this.#estimate;
   }
 
   /** Show or hide a button; the focus of one that goes stays in the row. */

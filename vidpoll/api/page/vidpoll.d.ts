@@ -19,8 +19,18 @@ export interface Generation {
   late?: boolean;
   error?: { code: string; message: string; retryable?: boolean };
   seed?: number;
-  /** Seconds until it is expected to be done. */
+  /**
+   * Seconds until half, and until nine tenths, of those are done that run as long as this one; absent when final or when nobody can
+   * tell. They and the next two are as of the answer, or of the event's `at`, and come with no new version of their own: count on.
+   */
   eta_s?: number;
+  eta_p90_s?: number;
+  /** Seconds since the paid call, until it ended if it has; while none was made, since it was asked for. */
+  elapsed_s?: number;
+  /** Seconds until the provider is asked next; absent when that is not planned. Events do not tell it. */
+  next_check_s?: number;
+  /** How often the provider was asked, when that was told last. */
+  checks?: number;
   project_id?: string;
   kind?: string;
   at?: string;

@@ -815,14 +815,17 @@ function isNews(fresh, known) {
  * @param {Generation | undefined} known @param {Generation} fresh @returns {Generation}
  */
 function merged(known, fresh) {
-  const { error, eta_s, kind, at, ...lasting } = known ?? { progress: 0 };
+  const { error, eta_s, eta_p90_s, elapsed_s, next_check_s, kind, at, ...lasting } = known ?? { progress: 0 };
   return Object.freeze(/** @type {Generation} */ ({ ...lasting, ...given(fresh) }));
 }
 
 /** How the generation stands that an item of a list tells everything about. @param {Record<string, any>} item */
-function generationIn({ id, status, progress, version, stage, overdue, video_url, error, eta_s, project_id, result }) {
+function generationIn(item) {
+  const { id, status, progress, version, stage, overdue, video_url, error, project_id, result } = item;
+  const { eta_s, eta_p90_s, elapsed_s, next_check_s, checks } = item;
   const { late, seed } = result ?? {};
-  return { id, status, progress, version, stage, overdue, video_url, late, error, seed, eta_s, project_id };
+  const times = { eta_s, eta_p90_s, elapsed_s, next_check_s, checks };
+  return { id, status, progress, version, stage, overdue, video_url, late, error, seed, ...times, project_id };
 }
 
 // -- time -------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 export const STATUSES = ["pending", "submitting", "processing", "unknown", "completed", "failed", "cancelled"];
 const FINAL = new Set(["completed", "failed", "cancelled"]);
 
+/** Seconds after which a provider that tells progress has told some. */
+const TELLING_S = 5;
+
 export const isFinal = (status) => FINAL.has(status);
 
 export const statusWord = (status) => beginning(status);
@@ -37,7 +40,7 @@ export function duration(seconds) {
 /** A moment in the reader's own time zone. */
 export const dateWords = (moment) => new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
-/** How long it has taken, and how long it is expected to take from now on. */
+/** How long it has taken, and how long it is likely to take from now on. */
 export function timeWords(generation, now) {
   const begun = Date.parse(generation.created_at);
   if (Number.isNaN(begun)) return "";
@@ -45,10 +48,39 @@ export function timeWords(generation, now) {
     const ended = Date.parse(generation.completed_at);
     return Number.isNaN(ended) ? "" : `took ${duration((ended - begun) / 1000)}`;
   }
-  const words = [`${duration((now - begun) / 1000)} so far`];
-  const left = (generation.expectedAt - now) / 1000;
-  if (left > 0 && !generation.overdue) words.push(`about ${duration(left)} left`);
-  return words.join(" · ");
+  return [`${duration((now - begun) / 1000)} so far`, etaWords(generation, now)].filter(Boolean).join(" · ");
+}
+
+/** The time by which half and nine tenths of its like are done: "about 40 s left, at most 2 min for 9 of 10". */
+export function etaWords({ status, eta }, now) {
+  if (!eta || !["pending", "submitting", "processing"].includes(status)) return "";
+  const passed = status === "processing" ? (now - eta.at) / 1000 : 0;
+  if (passed >= eta.p90) return "";
+  const [half, most] = [roughly(eta.p50 - passed), roughly(eta.p90 - passed)];
+  if (passed >= eta.p50) return `at most ${most} left for 9 of 10`;
+  const words = status === "processing" ? `about ${half} left` : `about ${half} once submitted`;
+  return half === most ? words : `${words}, at most ${most} for 9 of 10`;
+}
+
+/** Seconds in steps so coarse that a guess does not look like a measurement: 5 s, 85 s, 2 min, 1.5 h. */
+export function roughly(seconds) {
+  if (seconds <= 90) return quantity(Math.max(1, Math.ceil(seconds / 5)) * 5, "s");
+  return seconds <= 5400 ? quantity(Math.ceil(seconds / 60), "min") : quantity((seconds / 3600).toFixed(1), "h");
+}
+
+/** With a space at which no line is broken. */
+const quantity = (number, unit) => `${number}\u00a0${unit}`;
+
+/**
+ * Percent by the ETA, of one at the provider that tells no progress: the part that has passed of the time half of its like take;
+ * null when there is nothing to go by.
+ */
+export function estimatedProgress({ status, progress, eta }, now) {
+  if (status !== "processing" || progress > 0 || !eta) return null;
+  const passed = (now - eta.at) / 1000;
+  const elapsed = eta.elapsed + passed;
+  if (elapsed < TELLING_S) return null; // the first looks may still bring the provider's own
+  return Math.min(95, Math.round((100 * elapsed) / (elapsed + Math.max(1, eta.p50 - passed))));
 }
 
 export function excerpt(text, length) {

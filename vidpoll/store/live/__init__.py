@@ -51,14 +51,18 @@ class StatusRow(NamedTuple):
     video_url: str | None
     error: dict[str, Any] | None
     seed: Any
-    eta_s: float | None
     next_s: float | None
     project_id: str | None
     updated_at: datetime
+    provider: str
+    model: str
+    params: dict[str, Any] | None
+    checks: int
+    elapsed_s: float
 
 
 class Event(NamedTuple):
-    """A line of ``generation_events``, with what its row says of owner and project."""
+    """A line of ``generation_events``, with what its row says of owner, project and what was asked for."""
 
     id: int
     generation_id: UUID
@@ -70,6 +74,10 @@ class Event(NamedTuple):
     data: dict[str, Any]
     at: datetime
     transaction: int
+    provider: str
+    model: str
+    params: dict[str, Any] | None
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,20 @@
 -- owner        whose
 -- transaction  the cursor
 -- after, most  the page: ids greater than `after`, so many at most
+-- params       what the provider was asked for, of events at the provider, unless that is large
+-- age_s        seconds from the paid call to the event
 
-SELECT * FROM (
-    SELECT e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id
-    FROM generation_events AS e JOIN generations AS g ON g.id = e.generation_id
-    WHERE e.owner = %(owner)s AND g.owner = %(owner)s AND e.transaction_id >= %(transaction)s AND e.id > %(after)s
+SELECT
+    e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id,
+    g.provider, g.model,
+    CASE WHEN e.status = 'processing' AND pg_column_size(g.params) < 2000 THEN g.params END AS params,
+    greatest(0, extract(epoch FROM e.at - g.submitted_at))::float8 AS age_s
+FROM (
+    SELECT * FROM generation_events
+    WHERE owner = %(owner)s AND transaction_id >= %(transaction)s AND id > %(after)s
     UNION ALL
-    SELECT e.id, e.generation_id, g.owner, g.project_id, e.version, e.kind, e.status, e.data, e.at, e.transaction_id
-    FROM generation_events AS e JOIN generations AS g ON g.id = e.generation_id
-    WHERE e.owner IS NULL AND g.owner = %(owner)s AND e.transaction_id >= %(transaction)s AND e.id > %(after)s
-) AS found
-ORDER BY id
+    SELECT * FROM generation_events
+    WHERE owner IS NULL AND transaction_id >= %(transaction)s AND id > %(after)s
+) AS e JOIN generations AS g ON g.id = e.generation_id AND g.owner = %(owner)s
+ORDER BY e.id
 LIMIT %(most)s

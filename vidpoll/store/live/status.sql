@@ -2,8 +2,9 @@
 --
 -- What a client polls: one read by primary key a generation, whatever its history.
 --
--- eta_s    seconds until it is expected, NULL when nobody knows
--- next_s   seconds until the provider is asked next, NULL when that is not planned
+-- params     what the provider was asked for, unless that is large; NULL for those that are final
+-- next_s     seconds until the provider is asked next, NULL when that is not planned
+-- elapsed_s  seconds since the paid call, until it ended if it has; while none was made, since it was asked for
 
 SELECT
     id,
@@ -15,9 +16,14 @@ SELECT
     video_url,
     error,
     result -> 'seed',
-    extract(epoch FROM expected_at - now())::float8,
     extract(epoch FROM next_check_at - now())::float8,
     project_id,
-    updated_at
+    updated_at,
+    provider,
+    model,
+    CASE WHEN completed_at IS NULL AND pg_column_size(params) < 2000 THEN params END,
+    checks,
+    greatest(0, extract(epoch FROM coalesce(completed_at, now())
+        - CASE WHEN status = 'pending' THEN created_at ELSE coalesce(submitted_at, sent_at, created_at) END))::float8
 FROM generations
 WHERE id = ANY(%(ids)s) AND owner = %(owner)s
