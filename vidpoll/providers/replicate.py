@@ -5,15 +5,14 @@ pages on the prediction's life, rate limits and data retention.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID
 
-from vidpoll.accounts import Account
-from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
+from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -27,7 +26,6 @@ from vidpoll.providers.base import (
     Listed,
     LookUpOutcome,
     NotFound,
-    NotSent,
     Operation,
     Pending,
     RateLimited,
@@ -40,8 +38,7 @@ from vidpoll.providers.base import (
     Unreachable,
     believed,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
-from vidpoll.providers.quota import Verb
+from vidpoll.providers.http import Answer, retry_after, unusable
 
 #: Seconds after its end when Replicate removes the input, output and logs of a prediction.
 KEPT_S: Final = 3600.0
@@ -52,14 +49,10 @@ _MODERATED: Final = ("sensitive", "flagged", "nsfw", "moderat")
 _REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invalid_input"}
 
 
-class Replicate:
+class Replicate(Adapter):
     """One Replicate account. One prediction per status call."""
 
     capabilities = Capabilities(cancel=True, look_up=True, retention_s=KEPT_S)
-
-    def __init__(self, account: Account, http: Http) -> None:
-        self._account = account
-        self._http = http
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """A model that is no ``owner/name``; the parameter that vidpoll sets itself."""
@@ -69,47 +62,21 @@ class Replicate:
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST a prediction of the model. Replicate takes no id of ours, so ``replay`` can change nothing here."""
         path = f"/models/{quote(request.model)}/predictions"
-        try:
-            answer = self._http.submit(path, self._headers(), {"input": _input(request)})
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
-        return _submitted(answer)
+        return self.send(path, {"input": _input(request)}, _submitted)
 
-    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
-        """One GET per prediction, side by side."""
-        outcomes = self._http.side_by_side(self._check_one, operations)
-        return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
+    def check_one(self, operation: Operation) -> CheckOutcome:
+        """GET the prediction."""
+        return self.look("GET", f"/predictions/{quote(operation.name, safe='')}", _outcome)
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """POST ``/cancel``; Replicate answers with the prediction as it is then."""
-        answer = self._ask("POST", f"/predictions/{quote(operation.name, safe='')}/cancel")
+        answer = self.ask("POST", f"/predictions/{quote(operation.name, safe='')}/cancel")
         return _cancelled(answer) if isinstance(answer, Answer) else answer
 
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
         """GET one page of the account's predictions, newest first."""
-        answer = self._ask("GET", "/predictions" + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
+        answer = self.ask("GET", "/predictions" + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
         return _listed(answer, sent) if isinstance(answer, Answer) else answer
-
-    def out_of_quota(self, verb: Verb) -> float | None:
-        """As its headers tell, should it or a gateway before it send any."""
-        return self._http.out_of_quota(verb)
-
-    def _check_one(self, operation: Operation) -> CheckOutcome:
-        answer = self._ask("GET", f"/predictions/{quote(operation.name, safe='')}")
-        return understood(answer, lambda: _outcome(answer)) if isinstance(answer, Answer) else answer
-
-    def _ask(self, method: str, path: str) -> Answer | Unauthorized | Unreachable:
-        try:
-            return self._http.check(method, path, self._headers())
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return failed.unreachable
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._account.key()}"}
 
 
 def _input(request: GenerationRequest) -> dict[str, Any]:

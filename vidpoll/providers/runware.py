@@ -12,17 +12,15 @@ from uuid import UUID
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
+from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Absent,
     Ambiguous,
-    CancelOutcome,
-    CannotCancel,
     Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
     LookUpOutcome,
-    NotSent,
     Operation,
     Pending,
     RateLimited,
@@ -34,8 +32,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
-from vidpoll.providers.quota import Verb
+from vidpoll.providers.http import Answer, Http, retry_after, understood, unusable
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(
@@ -53,7 +50,7 @@ _WAITING: Final = frozenset({"queued", "pending"})
 _MODERATED: Final = ("content", "nsfw", "moderation", "promptblocked", "imageblocked")
 
 
-class Runware:
+class Runware(Adapter):
     """One Runware account.
 
     Several ids go into one status call. The vendor documents arrays of tasks in general, not this one literally;
@@ -61,8 +58,7 @@ class Runware:
     """
 
     def __init__(self, account: Account, http: Http) -> None:
-        self._account = account
-        self._http = http
+        super().__init__(account, http)
         self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account), look_up=True)
 
     def problems(self, request: GenerationRequest) -> list[str]:
@@ -77,52 +73,25 @@ class Runware:
             "taskType": "videoInference", "taskUUID": task_uuid, "model": request.model,
             "positivePrompt": request.prompt, "deliveryMethod": "async", "outputType": "URL",
         }  # fmt: skip
-        try:
-            answer = self._http.submit("", self._headers(), [task])
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
-        return _submitted(answer, task_uuid, replay)
+        return self.send("", [task], partial(_submitted, task_uuid=task_uuid, replay=replay))
 
     def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
         """One POST of ``getResponse`` tasks for all of them."""
         tasks = [{"taskType": "getResponse", "taskUUID": operation.name} for operation in operations]
-        try:
-            answer = self._http.check("POST", "", self._headers(), tasks)
-        except NotConfigured as no_key:
-            return {operation.name: Unauthorized(str(no_key)) for operation in operations}
-        except CallFailed as failed:
-            return dict.fromkeys((operation.name for operation in operations), failed.unreachable)
+        answer = self.ask("POST", "", tasks)
+        if not isinstance(answer, Answer):
+            return dict.fromkeys((operation.name for operation in operations), answer)
         blocked = _blocked(answer)
         if blocked:
             return dict.fromkeys((operation.name for operation in operations), blocked)
         body = answer.object()
         return {one.name: understood(answer, partial(_outcome, body, one)) for one in operations}
 
-    def cancel(self, operation: Operation) -> CancelOutcome:
-        """Runware has no task type that cancels."""
-        return CannotCancel("Runware cannot cancel a task")
-
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
         """``getTaskDetails`` of the id the submit carried: Runware keeps request and response under it."""
         task_uuid = task_uuid_of(sent.our_id)
-        try:
-            answer = self._http.check(
-                "POST", "", self._headers(), [{"taskType": "getTaskDetails", "taskUUID": task_uuid}]
-            )
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return failed.unreachable
-        return _looked_up(answer, task_uuid)
-
-    def out_of_quota(self, verb: Verb) -> float | None:
-        """As its headers tell, should it or a gateway before it send any."""
-        return self._http.out_of_quota(verb)
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._account.key()}"}
+        answer = self.ask("POST", "", [{"taskType": "getTaskDetails", "taskUUID": task_uuid}])
+        return _looked_up(answer, task_uuid) if isinstance(answer, Answer) else answer
 
 
 def _check_batch(account: Account) -> int:
@@ -143,7 +112,7 @@ def task_uuid_of(our_id: UUID) -> str:
     return str(UUID(bytes=digest[:16], version=4))
 
 
-def _submitted(answer: Answer, task_uuid: str, replay: bool) -> SubmitOutcome:
+def _submitted(answer: Answer, *, task_uuid: str, replay: bool) -> SubmitOutcome:
     body = answer.object()
     if any(item.get("taskUUID") == task_uuid for item in _dicts(body.get("data"))):
         return Submitted(task_uuid)

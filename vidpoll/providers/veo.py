@@ -6,7 +6,7 @@
 Wire formats: google-genai 3.4.0 and 1.75.0 (``models.py``, ``operations.py``), Google's Veo pages and REST reference.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -14,29 +14,23 @@ from uuid import UUID
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
+from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
-    CancelOutcome,
-    CannotCancel,
     Capabilities,
     CheckOutcome,
     Failed,
-    LookUpOutcome,
     NotFound,
-    NotSent,
     Operation,
     Pending,
     RateLimited,
     Ready,
     Refused,
-    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
-    Unreachable,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, retry_after, understood, unusable
-from vidpoll.providers.quota import Verb
+from vidpoll.providers.http import Answer, Http, retry_after, unusable
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -50,15 +44,14 @@ _GRPC: Final = {
 }  # fmt: skip
 
 
-class Veo:
-    """One Google account or project. One operation per status call; no cancel, no id of ours."""
+class Veo(Adapter):
+    """One Google account or project. Google documents no batch, no cancel, no list and no id of ours."""
 
     #: Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
     capabilities = Capabilities(retention_s=48 * 3600)
 
     def __init__(self, account: Account, http: Http) -> None:
-        self._account = account
-        self._http = http
+        super().__init__(account, http)
         self._vertex = _dialect(account) == "vertex"
         self._storage_uri = account.options.get("storage_uri")
         if self._vertex and not self._storage_uri:
@@ -78,49 +71,21 @@ class Veo:
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST ``:predictLongRunning``. Google takes no id of ours, so ``replay`` can change nothing here."""
         path = f"{self._models()}/{quote(request.model, safe='')}:predictLongRunning"
-        try:
-            answer = self._http.submit(path, self._headers(), self._body(request, our_id))
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
-        return _submitted(answer)
+        return self.send(path, self._body(request, our_id), _submitted)
 
-    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
-        """One call per operation, side by side."""
-        outcomes = self._http.side_by_side(self._check_one, operations)
-        return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
-
-    def cancel(self, operation: Operation) -> CancelOutcome:
-        """Google documents no cancel for these operations."""
-        return CannotCancel("Veo cannot cancel an operation")
-
-    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
-        """Google documents no list of these operations."""
-        return Unreachable("Veo cannot tell which operations it has")
-
-    def out_of_quota(self, verb: Verb) -> float | None:
-        """As its headers tell, should it or a gateway before it send any."""
-        return self._http.out_of_quota(verb)
-
-    def _check_one(self, operation: Operation) -> CheckOutcome:
-        try:
-            if self._vertex:
-                model, _, _ = operation.name.rpartition("/operations/")
-                path = f"{self._models()}/{quote(model.rpartition('/')[2], safe='')}:fetchPredictOperation"
-                answer = self._http.check("POST", path, self._headers(), {"operationName": operation.name})
-            else:
-                answer = self._http.check("GET", f"/{quote(operation.name)}", self._headers())
-        except NotConfigured as no_key:
-            return Unauthorized(str(no_key))
-        except CallFailed as failed:
-            return failed.unreachable
-        return understood(answer, lambda: _outcome(answer))
+    def check_one(self, operation: Operation) -> CheckOutcome:
+        """Vertex fetches by a POST that names the operation, the Gemini API by a GET of it."""
+        if not self._vertex:
+            return self.look("GET", f"/{quote(operation.name)}", _outcome)
+        model, _, _ = operation.name.rpartition("/operations/")
+        path = f"{self._models()}/{quote(model.rpartition('/')[2], safe='')}:fetchPredictOperation"
+        return self.look("POST", path, _outcome, {"operationName": operation.name})
 
     def _models(self) -> str:
         return "/publishers/google/models" if self._vertex else "/models"
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
+        """A bearer token, or an API key."""
         key = self._account.key()
         return {"Authorization": f"Bearer {key}"} if self._vertex else {"x-goog-api-key": key}
 

@@ -1,0 +1,102 @@
+"""What every adapter shares: the calls, and what is known when one of them fails. The rest is translation."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from uuid import UUID
+
+from vidpoll.accounts import Account
+from vidpoll.errors import NotConfigured
+from vidpoll.generation import GenerationRequest
+from vidpoll.providers.base import (
+    Ambiguous,
+    CancelOutcome,
+    CannotCancel,
+    Capabilities,
+    CheckOutcome,
+    LookUpOutcome,
+    NotSent,
+    Operation,
+    Sent,
+    SubmitOutcome,
+    Unauthorized,
+    Unreachable,
+)
+from vidpoll.providers.http import Answer, CallFailed, Http, understood
+from vidpoll.providers.quota import Verb
+
+
+class Adapter:
+    """A :class:`~vidpoll.providers.base.Provider` of one account; a subclass says what is sent, and what answers mean.
+
+    It implements :meth:`submit` and :meth:`check_one`, and whatever else its vendor has. It keeps no state of its own:
+    adapters are used from many threads at once.
+    """
+
+    capabilities = Capabilities()
+
+    def __init__(self, account: Account, http: Http) -> None:
+        self._account = account
+        self._http = http
+
+    def headers(self) -> dict[str, str]:
+        """What authorises a call, made anew for each.
+
+        Raises:
+            NotConfigured: the account's key cannot be read.
+        """
+        return {"Authorization": f"Bearer {self._account.key()}"}
+
+    def problems(self, request: GenerationRequest) -> list[str]:
+        """Why the vendor could not take this request; nothing, if not overridden."""
+        return []
+
+    def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
+        """Make the paid call, once: say what to send with :meth:`send`."""
+        raise NotImplementedError
+
+    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+        """One call per operation, side by side."""
+        outcomes = self._http.side_by_side(self.check_one, operations)
+        return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
+
+    def check_one(self, operation: Operation) -> CheckOutcome:
+        """Look at one operation: say what to ask with :meth:`look`."""
+        raise NotImplementedError
+
+    def cancel(self, operation: Operation) -> CancelOutcome:
+        """Refused, if not overridden."""
+        return CannotCancel(f"{self._account.provider} cannot cancel")
+
+    def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
+        """Impossible, if not overridden."""
+        return Unreachable(f"{self._account.provider} cannot tell which operations it has")
+
+    def out_of_quota(self, verb: Verb) -> float | None:
+        """As the vendor's headers tell, or those of a gateway before it."""
+        return self._http.out_of_quota(verb)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    def send(self, path: str, body: object, read: Callable[[Answer], SubmitOutcome]) -> SubmitOutcome:
+        """POST the paid call, once; what ``read`` makes of the answer, or what is known without one."""
+        try:
+            answer = self._http.submit(path, self.headers(), body)
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
+        except CallFailed as failed:
+            return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
+        return read(answer)
+
+    def look(self, method: str, path: str, read: Callable[[Answer], CheckOutcome], body: object = None) -> CheckOutcome:
+        """Ask about one operation; what ``read`` makes of the answer. One it stumbles over says nothing of it."""
+        answer = self.ask(method, path, body)
+        return understood(answer, partial(read, answer)) if isinstance(answer, Answer) else answer
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer | Unauthorized | Unreachable:
+        """Make a call that may be repeated; its answer, or what is known without one."""
+        try:
+            return self._http.check(method, path, self.headers(), body)
+        except NotConfigured as no_key:
+            return Unauthorized(str(no_key))
+        except CallFailed as failed:
+            return failed.unreachable
