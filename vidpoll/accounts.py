@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -124,7 +124,7 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    provider: Literal["replicate", "runware", "veo"]
+    provider: str
     base_url: str
     api_key_env: str | None = None
     api_key_file: Path | None = None

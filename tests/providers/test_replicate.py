@@ -24,7 +24,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.providers.http import RETRY_AFTER_CAP_S, Answer
-from vidpoll.providers.replicate import _cancelled, _outcome, _submitted
+from vidpoll.providers.vendors.replicate import _cancelled, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 
 DATE = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}

@@ -11,8 +11,9 @@ from tests.providers.subject import Subject, adapter, said, sent
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import Ambiguous, FailureClass, Listed, RateLimited, Unauthorized, Unreachable
 from vidpoll.providers.http import Answer
-from vidpoll.providers.replicate import _listed
-from vidpoll.simulator import Simulator, World, replicate
+from vidpoll.providers.vendors.replicate import _listed
+from vidpoll.simulator import Simulator, World
+from vidpoll.simulator.vendors import replicate
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 ASKED = GenerationRequest(

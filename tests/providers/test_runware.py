@@ -18,7 +18,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.runware import _outcome, task_uuid_of
+from vidpoll.providers.vendors.runware import _outcome, task_uuid_of
 from vidpoll.simulator import Simulator, World
 
 

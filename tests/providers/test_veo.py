@@ -18,7 +18,7 @@ from vidpoll.providers.base import (
     Unreachable,
 )
 from vidpoll.providers.http import Answer
-from vidpoll.providers.veo import _operation, _outcome
+from vidpoll.providers.vendors.veo import _operation, _outcome
 
 RAI = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": ["support code: 15236754"]}
 GCS = {"videos": [{"gcsUri": "gs://b/0.mp4", "mimeType": "video/mp4"}]}

@@ -193,4 +193,4 @@ class Attributed:
 
 def adapter(wire: Wire) -> Attributed:
     """The real adapter of the wire's account."""
-    return Attributed(providers._ADAPTERS[wire.account.provider](wire.account, wire), wire)  # type: ignore[arg-type]
+    return Attributed(providers.adapter_of(wire.account, wire), wire)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, tar
     [
         ("accounts = 7", "accounts"),
         ("[accounts.a", "not valid TOML"),
-        ("[accounts.a]\nprovider = 'sora'", "accounts.a.provider"),
+        ("[accounts.a]\nprovider = 7", "accounts.a.provider"),
         ("[accounts.a]\nprovider = 'veo'\nbase_url = '${NOWHERE}'", "NOWHERE is not set"),
         (
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\n[accounts.a.models]",

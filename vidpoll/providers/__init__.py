@@ -1,29 +1,47 @@
-"""Adapters to the vendors, one file each; :func:`build` makes one for every account."""
+"""Adapters to the vendors, one file each in ``vendors``; :func:`build` makes one for every account."""
 
+import pkgutil
 from collections.abc import Callable
-from typing import Final
+from importlib import import_module
 
 from vidpoll.accounts import Account, Accounts
+from vidpoll.errors import NotConfigured
+from vidpoll.providers import vendors
 from vidpoll.providers.base import Provider
 from vidpoll.providers.http import Http
-from vidpoll.providers.replicate import Replicate
-from vidpoll.providers.runware import Runware
-from vidpoll.providers.veo import Veo
 
-_ADAPTERS: Final[dict[str, Callable[[Account, Http], Provider]]] = {
-    "replicate": Replicate,
-    "runware": Runware,
-    "veo": Veo,
-}
+
+def names() -> list[str]:
+    """Every provider there is an adapter for.
+
+    Example:
+        >>> "veo" in names()
+        True
+    """
+    return sorted(module.name for module in pkgutil.iter_modules(vendors.__path__))
 
 
 def build(accounts: Accounts) -> dict[str, Provider]:
     """An adapter for every account, by the account's name.
 
     Raises:
-        NotConfigured: an account's options cannot work.
+        NotConfigured: there is no adapter for an account's provider, or its options cannot work.
     """
     return {
-        name: _ADAPTERS[account.provider](account, Http(account.base_url, submit_timeout_s=account.submit_timeout_s))
+        name: adapter_of(account, Http(account.base_url, submit_timeout_s=account.submit_timeout_s))
         for name, account in accounts.accounts.items()
     }
+
+
+def adapter_of(account: Account, http: Http) -> Provider:
+    """The adapter of one account, which makes its calls through ``http``.
+
+    Raises:
+        NotConfigured: as :func:`build`.
+    """
+    if account.provider not in names():
+        raise NotConfigured(
+            f"account {account.name}: there is no provider {account.provider!r}; there are {', '.join(names())}"
+        )
+    adapter: Callable[[Account, Http], Provider] = import_module(f"{vendors.__name__}.{account.provider}").ADAPTER
+    return adapter(account, http)

@@ -1,19 +1,25 @@
 """Which simulated vendor answers a call, by its path; with or without sockets."""
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from functools import cache
+from importlib import import_module
 
-from vidpoll.simulator import replicate, runware, veo
+from vidpoll.simulator import vendors
 from vidpoll.simulator.wire import Call, Reply
 from vidpoll.simulator.world import World
 
-_VENDORS: Final[dict[str, Callable[[World, Call], Reply]]] = {
-    "/replicate/v1": replicate.answer,
-    "/runware/v1": runware.answer,
-    "/vertex/v1": lambda world, call: veo.answer(world, call, "vertex"),
-    "/gemini/v1beta": lambda world, call: veo.answer(world, call, "gemini"),
-}
+Vendor = Callable[[World, Call], Reply]
+
+
+@cache
+def bases() -> dict[str, Vendor]:
+    """Every path a vendor answers under, the longest first."""
+    found: dict[str, Vendor] = {}
+    for module in pkgutil.iter_modules(vendors.__path__):
+        found |= import_module(f"{vendors.__name__}.{module.name}").BASES
+    return dict(sorted(found.items(), key=lambda base: -len(base[0])))
 
 
 def answer(world: World, call: Call) -> Reply:
@@ -22,7 +28,7 @@ def answer(world: World, call: Call) -> Reply:
     Nothing waits in here: whoever sends the reply sees to its ``delay_s`` and its ``manner``.
     """
     path, _, query = call.path.partition("?")
-    for base, vendor in _VENDORS.items():
+    for base, vendor in bases().items():
         if path == base or path.startswith(base + "/"):
             return vendor(world, replace(call, path=path.removeprefix(base), query=query))
-    return Reply(404, {"error": f"the simulator has no {path}; it has {', '.join(_VENDORS)} and /_sim/…"})
+    return Reply(404, {"error": f"the simulator has no {path}; it has {', '.join(sorted(bases()))} and /_sim/…"})

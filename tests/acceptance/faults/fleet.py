@@ -31,7 +31,7 @@ from vidpoll import Client, GenerationRequest, messages
 from vidpoll.devstack.child import Child
 from vidpoll.devstack.servers import free_port, postgres_server, redis_server, wait_until
 from vidpoll.lanes import Lane
-from vidpoll.providers.runware import task_uuid_of
+from vidpoll.providers.vendors.runware import task_uuid_of
 from vidpoll.store import connect
 from vidpoll.store.migrating import upgrade
 

@@ -131,3 +131,6 @@ def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list
 
 def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: str) -> Reply:
     return Reply(status, {"errors": [{"code": code, "message": message, **more}]}, headers or {})
+
+
+BASES = {"/runware/v1": answer}

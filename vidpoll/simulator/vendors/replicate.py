@@ -170,3 +170,6 @@ def _throttled(world: World) -> Reply:
 
 def _problem(status: int, title: str, detail: str) -> Reply:
     return Reply(status, {"title": title, "detail": detail, "status": status}, content_type="application/problem+json")
+
+
+BASES = {"/replicate/v1": answer}

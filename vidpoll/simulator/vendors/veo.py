@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
@@ -130,3 +131,9 @@ def _too_many(world: World, key: str, verb: Verb) -> Reply:
 
 def _error(status: int, word: str, message: str) -> Reply:
     return Reply(status, {"error": {"code": status, "message": message, "status": word}})
+
+
+BASES: Final[dict[str, Callable[[World, Call], Reply]]] = {
+    "/vertex/v1": lambda world, call: answer(world, call, "vertex"),
+    "/gemini/v1beta": lambda world, call: answer(world, call, "gemini"),
+}

@@ -225,3 +225,6 @@ def _running_s(prediction: Mapping[str, Any], now: datetime | None) -> float | N
     began = _moment(prediction.get("started_at"))
     seconds = (now - began).total_seconds() if now and began else None
     return 0.0 if seconds is not None and -1 < seconds < 0 else believed(seconds)
+
+
+ADAPTER = Replicate

@@ -231,3 +231,6 @@ def _words(errors: list[dict[str, Any]], otherwise: str) -> str:
 
 def _dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+ADAPTER = Runware

@@ -185,3 +185,6 @@ def _pause(answer: Answer) -> float | None:
         if delay.endswith("s"):
             seconds = retry_after({"retry-after": delay[:-1]})
     return seconds
+
+
+ADAPTER = Veo

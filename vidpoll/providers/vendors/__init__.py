@@ -1,0 +1,1 @@
+"""One module an adapter; its name is the provider's name, and it calls its adapter ``ADAPTER``."""
