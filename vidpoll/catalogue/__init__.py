@@ -1,0 +1,114 @@
+"""What is known of the vendors' models before anything is paid: parameters, durations, prices, retirement dates.
+
+One TOML file an entry, beside this one. An entry is also the template of an account: where the vendor is, which
+environment variable holds its key, where the simulator plays it.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat
+
+from vidpoll.catalogue.params import Param
+
+_FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(BaseModel):
+    """One model of a vendor.
+
+    Attributes:
+        kind: what comes out.
+        typical_s: seconds half of its results take; the prior of learned polling.
+        expected_s, timeout_s: seconds after which it is overdue, and no longer expected.
+        price: in words, as the vendor says it.
+        url_lifetime_s: seconds for which a result's URL works.
+        retires: from this day on the vendor may not know it any more.
+        replaced_by: what the vendor offers instead.
+        params: what is known of its parameters; others are passed on as they are.
+    """
+
+    model_config = _FROZEN
+
+    kind: Literal["video", "image", "upscale"] = "video"
+    typical_s: PositiveFloat = 75.0
+    expected_s: PositiveFloat = 300.0
+    timeout_s: PositiveFloat = 1800.0
+    price: str | None = None
+    url_lifetime_s: PositiveFloat | None = None
+    retires: date | None = None
+    replaced_by: str | None = None
+    params: dict[str, Param] = Field(default_factory=dict)
+
+    def problems(self, params: Mapping[str, JsonValue]) -> list[str]:
+        """What is wrong with these parameters, one sentence each."""
+        missing = [
+            f"params.{name}: is required" for name, one in self.params.items() if one.required and name not in params
+        ]
+        wrong = (
+            f"params.{name}: {self.params[name].problem(value)}"
+            for name, value in params.items()
+            if name in self.params and self.params[name].problem(value)
+        )
+        return [*missing, *wrong]
+
+    def retired(self, today: date) -> bool:
+        """Whether the vendor may have taken it away by then."""
+        return self.retires is not None and self.retires <= today
+
+
+class Entry(BaseModel):
+    """A vendor in one dialect, and the template of its accounts.
+
+    Attributes:
+        name: the file's name, which is the provider's unless a provider has several dialects.
+        provider: the adapter's name.
+        base_url: where the vendor is; None where that depends on the customer.
+        key_env: the environment variable in which the vendor's own clients look for the key.
+        simulator: path at the simulator.
+        options: what an account at the simulator needs to say.
+    """
+
+    model_config = _FROZEN
+
+    name: str
+    provider: str
+    base_url: str | None = None
+    key_env: str
+    simulator: str
+    options: dict[str, str] = Field(default_factory=dict)
+    models: dict[str, Model]
+
+
+@cache
+def catalogue() -> dict[str, Entry]:
+    """Every entry, by its name.
+
+    Example:
+        >>> catalogue()["runware"].key_env
+        'RUNWARE_API_KEY'
+    """
+    found = sorted(
+        (file for file in files(__name__).iterdir() if file.name.endswith(".toml")), key=lambda file: file.name
+    )
+    return {
+        entry.name: entry for entry in (_entry(file.name.removesuffix(".toml"), file.read_text()) for file in found)
+    }
+
+
+def find(provider: str, model: str) -> Model | None:
+    """What is known of a provider's model; None when nothing is."""
+    return next((entry.models[model] for entry in _of(provider) if model in entry.models), None)
+
+
+def _of(provider: str) -> Iterator[Entry]:
+    return (entry for entry in catalogue().values() if entry.provider == provider)
+
+
+def _entry(name: str, text: str) -> Entry:
+    table: dict[str, Any] = tomllib.loads(text)
+    return Entry.model_validate({"name": name, "provider": name, **table})
