@@ -1,16 +1,10 @@
-"""The providers file (``config/providers.toml``): accounts, their limits, their models.
-
-Read once at start into frozen objects. What is wrong is said with the file's name and the key's path.
-"""
+"""Accounts at providers: their limits, their models, how each model is watched. ``providers_file.py`` reads them."""
 
 import math
 import os
-import re
-import tomllib
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,7 +14,6 @@ from pydantic import (
     Field,
     PositiveInt,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 
@@ -37,7 +30,6 @@ PRIOR_SIGMA: Final = 0.8
 SHORTEST_S: Final = 0.5
 #: Seconds by which calls may be delayed differently between grant and wire.
 JITTER_S: Final = 0.05
-_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -114,6 +106,7 @@ class Account(BaseModel):
         api_key_file: a file that holds the key, read at every call: for tokens that something else refreshes.
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
         options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
+        retired_models: what becomes of requests for models whose retirement date has passed: a warning, or a refusal.
         weight: its share of the requests that name no account, in proportion to the provider's other accounts with the
             same model.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
@@ -137,6 +130,7 @@ class Account(BaseModel):
     max_in_flight: PositiveInt | None = None
     refused_pause_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 30.0
     submit_timeout_s: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
+    retired_models: Literal["warn", "refuse"] = "warn"
     options: dict[str, str] = Field(default_factory=dict)
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
 
@@ -251,49 +245,3 @@ class Accounts(BaseModel):
         if model not in found.models:
             raise UnknownTarget([f"model: account {account!r} has no {model!r}; it has {', '.join(found.models)}"])
         return found
-
-
-def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_scale: float = 1.0) -> Accounts:
-    """Read a providers file; ``${NAME}`` in its strings is replaced from the environment.
-
-    ``time_scale`` is a factor on every ``typical_s``, for simulators that run faster than their vendors.
-
-    Raises:
-        NotConfigured: the file is missing, is not TOML, names a variable that is not set, or holds wrong values.
-    """
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotConfigured(
-            f"cannot read the providers file {path} ({error}); set VIDPOLL_PROVIDERS_FILE to where it is"
-        ) from None
-    try:
-        tables = tomllib.loads(_substituted(text, path, environ))
-    except tomllib.TOMLDecodeError as error:
-        raise NotConfigured(f"{path} is not valid TOML: {error}") from None
-    try:
-        accounts = Accounts.model_validate({**tables, "accounts": _with_names(tables.get("accounts"))})
-    except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
-        )
-        raise NotConfigured(f"{path}: {found}") from None
-    return accounts if time_scale == 1 else accounts.scaled(time_scale)
-
-
-def _with_names(accounts: object) -> object:
-    """Tell every account its own name; what is no table is left for the check to refuse."""
-    if not isinstance(accounts, dict):
-        return accounts
-    return {name: {"name": name, **table} if isinstance(table, dict) else table for name, table in accounts.items()}
-
-
-def _substituted(text: str, path: Path, environ: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in environ:
-            raise NotConfigured(f"{path} uses ${{{name}}}, but {name} is not set; set it, or write the value")
-        return environ[name]
-
-    lines = (line if line.lstrip().startswith("#") else _VARIABLE.sub(value, line) for line in text.splitlines())
-    return "\n".join(lines)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 from uuid import UUID, uuid4
 
-from vidpoll import messages
+from vidpoll import catalogue, messages
 from vidpoll.errors import (
     BrokerUnavailable,
     GenerationNotFound,
@@ -217,6 +217,9 @@ class Client:
         for place, request in enumerate(requests):
             try:
                 self._accounts.candidates(request.provider, request.model, request.account)
+                known = catalogue.find(request.provider, request.model)
+                if known and (problems := known.problems(request.params)):
+                    raise InvalidRequest(problems)
             except VidpollError as error:
                 errors[place] = error
         return errors

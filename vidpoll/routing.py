@@ -1,13 +1,19 @@
 """Which account pays for a request that names none: those that could share by weight and by what they have to do."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
 
+from vidpoll import catalogue
 from vidpoll.accounts import Account
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
 from vidpoll.services import Services
+
+log = logging.getLogger("vidpoll.routing")
 
 #: What accounts have to do, by name: asked for once, and counted on while more requests are routed.
 Loads = dict[str, Load]
@@ -45,10 +51,33 @@ class Router:
 
     def _able(self, request: GenerationRequest) -> list[Account]:
         candidates = self._accounts.candidates(request.provider, request.model, request.account)
-        problems = [self._providers[one.name].problems(request) for one in candidates]
+        problems = [self._problems(one, request) for one in candidates]
         if all(problems):
             raise InvalidRequest(problems[0])
         return [one for one, its in zip(candidates, problems, strict=True) if not its]
+
+    def _problems(self, account: Account, request: GenerationRequest) -> list[str]:
+        """What is known to be wrong before anything is paid."""
+        known = catalogue.find(request.provider, request.model)
+        if known is None:
+            return self._providers[account.name].problems(request)
+        found = known.problems(request.params)
+        if known.retired(datetime.now(UTC).date()):
+            words = _retired(request.model, known)
+            if account.retired_models == "refuse":
+                found.append(f"model: {words}")
+            _warn_once(words)
+        return found + self._providers[account.name].problems(request)
+
+
+def _retired(name: str, model: catalogue.Model) -> str:
+    instead = f"; the vendor names {model.replaced_by} instead" if model.replaced_by else ""
+    return f"{name} was retired by its vendor on {model.retires} or later{instead}"
+
+
+@cache
+def _warn_once(words: str) -> None:
+    log.warning("%s", words)
 
 
 def least_loaded(accounts: Sequence[Account], loads: Loads) -> Account:

@@ -25,8 +25,9 @@ from typing import Any, Final
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vidpoll.accounts import Accounts, load_accounts
+from vidpoll.accounts import Accounts
 from vidpoll.errors import NotConfigured
+from vidpoll.providers_file import load_accounts
 
 STACK_FILE: Final = "stack.json"
 

@@ -12,12 +12,12 @@ from sqlalchemy import event
 from tests import providers_file
 from tests.integration.driver import RUNWARE, Driver
 from tests.waiting import until
-from vidpoll.accounts import load_accounts
 from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, StoreUnavailable
 from vidpoll.generation import GenerationRequest, Status
 from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
 from vidpoll.providers.base import Capabilities, Failed, Operation, Pending, Ready, Submitted
+from vidpoll.providers_file import load_accounts
 from vidpoll.restore import restore_stuck
 from vidpoll.schedule import Look
 from vidpoll.services import Services

@@ -9,10 +9,10 @@ from typing import Any
 
 from tests import providers_file
 from vidpoll import providers
-from vidpoll.accounts import load_accounts
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import CheckOutcome, Operation, Provider, Sent, Submitted
 from vidpoll.providers.http import Answer
+from vidpoll.providers_file import load_accounts
 from vidpoll.simulator import World
 
 MODELS = {

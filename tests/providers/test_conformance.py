@@ -11,7 +11,6 @@ from tests import providers_file
 from tests.providers.subject import MODELS, SAMPLES, Subject, adapter
 from tests.waiting import until
 from vidpoll import providers
-from vidpoll.accounts import load_accounts
 from vidpoll.providers.base import (
     Ambiguous,
     CannotCancel,
@@ -26,6 +25,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
+from vidpoll.providers_file import load_accounts
 from vidpoll.simulator import Simulator
 from vidpoll.simulator.faults import QUOTAS
 

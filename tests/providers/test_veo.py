@@ -4,7 +4,6 @@ import pytest
 
 from tests import providers_file
 from vidpoll import providers
-from vidpoll.accounts import load_accounts
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
@@ -19,6 +18,7 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.veo import _operation, _outcome
+from vidpoll.providers_file import load_accounts
 
 RAI = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": ["support code: 15236754"]}
 GCS = {"videos": [{"gcsUri": "gs://b/0.mp4", "mimeType": "video/mp4"}]}

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from tests import providers_file
-from vidpoll.accounts import Accounts, load_accounts
+from vidpoll.accounts import Accounts
+from vidpoll.catalogue import catalogue
 from vidpoll.cli import demo
 from vidpoll.errors import NotConfigured, UnknownTarget
+from vidpoll.providers_file import load_accounts
 
 
 @pytest.fixture
@@ -49,7 +51,13 @@ def test_an_unknown_target_is_refused_with_what_there_is(accounts: Accounts, tar
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\n[accounts.a.models]",
             "at least one model",
         ),
-        ("[accounts.a]\nprovider='veo'\nbase_url='http://x'\n[accounts.a.models.m]", "give one of"),
+        (
+            "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\napi_key_file='k'\n[accounts.a.models.m]",
+            "give one of",
+        ),
+        ("[accounts.a]\nprovider='veo'\nsimulated=true", "VIDPOLL_SIMULATOR_URL is not set"),
+        ("[accounts.a]\ntemplate='nobody'", "there is no template 'nobody'; there are .*runware"),
+        ("[accounts.a]\nprovider='veo'", "accounts.a.base_url"),
         ("[accounts.a]\nprovider='veo'\nbase_url='https://x.example'\napi_key='k'\n[accounts.a.models.m]", "loopback"),
         (
             "[accounts.a]\nprovider='veo'\nbase_url='http://x'\napi_key_env='K'\nstatus_rate=0\n[accounts.a.models.m]",
@@ -101,3 +109,39 @@ def test_the_shipped_providers_file_is_right_and_keeps_below_the_demo_limits():
     for account in accounts.accounts.values():
         assert account.status_rate + account.status_burst <= demo.STATUS_LIMIT
         assert account.submit_rate + account.submit_burst <= demo.SUBMIT_LIMIT
+
+
+def test_an_account_needs_no_more_than_its_providers_name(tmp_path: Path):
+    path = tmp_path / "p.toml"
+    path.write_text("[accounts.main]\nprovider = 'runware'")
+
+    account = load_accounts(path, {})["main"]
+
+    assert (account.base_url, account.api_key_env) == ("https://api.runware.ai/v1", "RUNWARE_API_KEY")
+    assert account.policy("google:3@3").typical_s == 75
+    assert set(account.models) == set(catalogue()["runware"].models)
+
+
+def test_a_simulated_account_is_reached_at_the_simulator_with_a_key_that_is_no_secret(tmp_path: Path):
+    path = tmp_path / "p.toml"
+    path.write_text("[accounts.google]\ntemplate = 'veo_gemini'\nsimulated = true")
+
+    account = load_accounts(path, {"VIDPOLL_SIMULATOR_URL": "http://127.0.0.1:7/"})["google"]
+
+    assert (account.provider, account.base_url) == ("veo", "http://127.0.0.1:7/gemini/v1beta")
+    assert account.key() == "simulator-google"
+    assert account.options == {"dialect": "gemini"}
+
+
+def test_what_an_account_says_itself_comes_before_its_template(tmp_path: Path):
+    path = tmp_path / "p.toml"
+    path.write_text(
+        "[accounts.r]\nprovider='runware'\nbase_url='https://gateway.example'\napi_key_env='OURS'\n"
+        "[accounts.r.models.'google:3@3']\ntypical_s=9\n[accounts.r.models.'house:1@1']"
+    )
+
+    account = load_accounts(path, {})["r"]
+
+    assert (account.base_url, account.api_key_env) == ("https://gateway.example", "OURS")
+    assert (account.policy("google:3@3").typical_s, account.policy("google:3@3").expected_s) == (9, 180)
+    assert set(account.models) == {"google:3@3", "house:1@1"}

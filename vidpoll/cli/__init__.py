@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from vidpoll.cli import demo, durations, generations, keys, operating, running, unknown
+from vidpoll.cli import demo, durations, generations, keys, models, operating, running, unknown
 from vidpoll.cli.output import complain
 from vidpoll.errors import VidpollError
 
@@ -25,6 +25,7 @@ app.command()(generations.status)
 app.command()(generations.watch)
 app.command()(generations.cancel)
 app.command()(generations.refresh)
+app.command()(models.models)
 app.command()(operating.lanes)
 app.command()(operating.health)
 app.command()(durations.durations)

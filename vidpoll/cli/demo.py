@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from vidpoll.accounts import Accounts, load_accounts
+from vidpoll.accounts import Accounts
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import STYLES, AsJson, age, err, out, outcome, print_json
 from vidpoll.client import Client
@@ -25,6 +25,7 @@ from vidpoll.devstack import DevStack, project_folder
 from vidpoll.errors import InvalidRequest, NotConfigured
 from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.messages import CHECK_STATUS, SUBMIT
+from vidpoll.providers_file import load_accounts
 from vidpoll.settings import running_stack
 
 #: What the simulator allows each key in any second: the rate and burst of the accounts as shipped.

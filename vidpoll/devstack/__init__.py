@@ -19,11 +19,11 @@ from typing import Any, Final, Self, TextIO
 import requests
 
 from vidpoll import messages, providers
-from vidpoll.accounts import load_accounts
 from vidpoll.devstack.child import Child
 from vidpoll.devstack.servers import free_port, ping, postgres_server, redis_server, wait_until
 from vidpoll.errors import NotConfigured, StackHeld
 from vidpoll.keys import SCOPES, new_key
+from vidpoll.providers_file import load_accounts
 from vidpoll.settings import STACK_FILE, load_settings
 from vidpoll.store import Store, connect
 from vidpoll.store.migrating import upgrade
