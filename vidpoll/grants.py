@@ -18,6 +18,8 @@ log = logging.getLogger("vidpoll.grants")
 STALE_GRANT_S: Final = 1.0
 #: An operation that is refused while others of the account were answered so many seconds ago is refused alone.
 HEARD_S: Final = 5.0
+#: Seconds a look may wait for the token of a second call.
+FOLLOW_UP_S: Final = 10.0
 
 
 class Grants:
@@ -46,6 +48,14 @@ class Grants:
         if now_us <= call_at_us + JITTER_S * 1e6:
             return call_at_us
         return now_us if self._lanes.take(lane, self._limits(lane), calls) else None
+
+    def another(self, lane: Lane) -> bool:
+        """Wait for a token for one more call that follows from one just made; False when there is none soon."""
+        wait_s = self._lanes.reserve(lane, self._limits(lane), longest_s=FOLLOW_UP_S)
+        if wait_s is None:
+            return False
+        self._clock.sleep(wait_s)
+        return True
 
     def wait_until(self, call_at_us: int) -> None:
         """Wait for the grant's moment: what messages take on their way is evened out, calls keep the bucket's pace."""

@@ -26,6 +26,8 @@ from vidpoll.providers.base import (
     CannotCancel,
     CheckOutcome,
     Failed,
+    Looked,
+    More,
     NotFound,
     NotSent,
     Operation,
@@ -268,10 +270,20 @@ class Lifecycle:
         """Ask the provider; an adapter that breaks says nothing of any of them."""
         operations = [_operation(one) for one in generations]
         try:
-            return self._providers[account.name].check(operations) if operations else {}
+            outcomes = self._providers[account.name].check(operations) if operations else {}
+            return {name: self._followed(account, outcome) for name, outcome in outcomes.items()}
         except Exception as error:
             log.exception("account %s: the adapter failed during a check", account.name)
             return {one.name: broken(error) for one in operations}
+
+    def _followed(self, account: Account, outcome: Looked) -> CheckOutcome:
+        """What follows from a look that takes a second call, which is made with a token of its own."""
+        if not isinstance(outcome, More):
+            return outcome
+        if not self._grants.another(Lane(account.name, "status")):
+            return Pending(stage=outcome.stage)
+        found: CheckOutcome = outcome.call()
+        return found
 
     def _acted(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; an answer we cannot act on must not hold up the others of its task."""
@@ -360,7 +372,11 @@ class Lifecycle:
 
     def _asked_to_cancel(self, account: Account, generation: Generation) -> CancelOutcome:
         try:
-            return storable(self._providers[account.name].cancel(_operation(generation)))
+            outcome = self._providers[account.name].cancel(_operation(generation))
+            if isinstance(outcome, More):
+                has_token = self._grants.another(Lane(account.name, "status"))
+                outcome = outcome.call() if has_token else RateLimited()
+            return storable(outcome)
         except Exception as error:
             log.exception("generation %s: the adapter failed during a cancel", generation.id)
             return broken(error)

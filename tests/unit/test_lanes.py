@@ -380,3 +380,20 @@ def test_an_id_that_did_not_come_back_is_handed_out_alone_with_a_token_of_its_ow
     assert set(claim.ids[:2]) == set(ids[:2])
     assert set(claim.ids) == set(ids), "three tokens: two of them alone, the others together"
     assert _claim(lanes, batched) == []
+
+
+def test_a_reserved_token_is_waited_for_and_keeps_the_pace_of_the_bucket(lanes: Lanes, clock: Clock):
+    lane, limits = Lane("a", "status"), Limits(rate=10, burst=1)
+
+    waits = [lanes.reserve(lane, limits, longest_s=0.25) for _ in range(4)]
+
+    assert waits == [pytest.approx(0), pytest.approx(0.1), pytest.approx(0.2), None]
+    lanes.schedule(lane, {uuid.uuid4(): 0})
+    assert lanes.claim(lane, limits, want=1, lease_s=1).ids == []
+
+
+def test_no_token_is_reserved_while_the_lane_is_paused(lanes: Lanes, clock: Clock):
+    lane, limits = Lane("a", "status"), Limits(rate=10, burst=1)
+    lanes.pause(lane, limits, 2.0)
+
+    assert lanes.reserve(lane, limits, longest_s=10) is None

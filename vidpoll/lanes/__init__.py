@@ -66,6 +66,7 @@ class Lanes:
         self._hurry = client.register_script(_lua("bucket", "hurry"))
         self._claim = client.register_script(_lua("bucket", "claim"))
         self._take = client.register_script(_lua("bucket", "take"))
+        self._reserve = client.register_script(_lua("bucket", "reserve"))
         self._pause = client.register_script(_lua("pause"))
 
     def enqueue(self, lane: Lane, ids: Sequence[UUID], flow: Flow) -> int:
@@ -137,6 +138,16 @@ class Lanes:
         """Take tokens for calls made right now, outside of a claim; False when there are not enough."""
         with answering():
             return bool(self._take(keys=[lane.key("bucket")], args=[limits.rate, limits.burst, calls, RECOVERY_S]))
+
+    def reserve(self, lane: Lane, limits: Limits, *, longest_s: float) -> float | None:
+        """Take the next token there will be, for one more call: seconds to wait before it is made.
+
+        None, and nothing is taken, when it would be more than ``longest_s`` or the lane is paused.
+        """
+        args = [limits.rate, limits.burst, RECOVERY_S, round(longest_s * 1e6)]
+        with answering():
+            wait = int(self._reserve(keys=[lane.key("bucket")], args=args))
+        return None if wait < 0 else wait / 1e6
 
     def settle(self, lane: Lane, ids: Sequence[UUID]) -> None:
         """Take ids out of the lane's due-set: nothing more is to be called for them."""

@@ -12,8 +12,9 @@ from vidpoll.providers.base import (
     CancelOutcome,
     CannotCancel,
     Capabilities,
-    CheckOutcome,
+    Looked,
     LookUpOutcome,
+    More,
     NotSent,
     Operation,
     Sent,
@@ -54,16 +55,16 @@ class Adapter:
         """Make the paid call, once: say what to send with :meth:`send`."""
         raise NotImplementedError
 
-    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+    def check(self, operations: Sequence[Operation]) -> dict[str, Looked]:
         """One call per operation, side by side."""
         outcomes = self._http.side_by_side(self.check_one, operations)
         return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """Look at one operation: say what to ask with :meth:`look`."""
         raise NotImplementedError
 
-    def cancel(self, operation: Operation) -> CancelOutcome:
+    def cancel(self, operation: Operation) -> CancelOutcome | More:
         """Refused, if not overridden."""
         return CannotCancel(f"{self._account.provider} cannot cancel")
 
@@ -87,7 +88,7 @@ class Adapter:
             return Ambiguous(str(failed)) if failed.sent else NotSent(str(failed))
         return read(answer)
 
-    def look(self, method: str, path: str, read: Callable[[Answer], CheckOutcome], body: object = None) -> CheckOutcome:
+    def look(self, method: str, path: str, read: Callable[[Answer], Looked], body: object = None) -> Looked:
         """Ask about one operation; what ``read`` makes of the answer. One it stumbles over says nothing of it."""
         answer = self.ask(method, path, body)
         return understood(answer, partial(read, answer)) if isinstance(answer, Answer) else answer

@@ -5,7 +5,7 @@
 one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -163,6 +163,21 @@ class Unauthorized:
     whole_account: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class More:
+    """One more call tells: a result that is fetched apart from its status, a look before a cancel.
+
+    It is made with a token of its own, so an adapter does not make it itself.
+
+    Attributes:
+        call: makes it, and says what it told.
+        stage: the state in words, should it have to wait.
+    """
+
+    call: Callable[[], Any]
+    stage: str = "done at the provider, its result is fetched next"
+
+
 # -- what a cancel can end in ------------------------------------------------------------------------------------------
 
 
@@ -206,6 +221,8 @@ class Listed:
 
 SubmitOutcome = Submitted | Refused | RateLimited | Unauthorized | NotSent | Ambiguous
 CheckOutcome = Pending | Ready | Failed | Cancelled | NotFound | RateLimited | Unauthorized | Unreachable
+#: What a look answers with: an outcome, or that it takes one more call.
+Looked = CheckOutcome | More
 CancelOutcome = Cancelled | CancelAccepted | CannotCancel | RateLimited | Unauthorized | Unreachable
 LookUpOutcome = Submitted | Absent | Listed | RateLimited | Unauthorized | Unreachable
 
@@ -306,10 +323,10 @@ class Provider(Protocol):
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """Make the paid call, once; nothing in here tries again. ``replay``: one with this id may have left before."""
 
-    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+    def check(self, operations: Sequence[Operation]) -> dict[str, Looked]:
         """Look at operations; an outcome for every one, under its name."""
 
-    def cancel(self, operation: Operation) -> CancelOutcome:
+    def cancel(self, operation: Operation) -> CancelOutcome | More:
         """Ask the vendor to stop an operation; called only where ``capabilities.cancel`` says so."""
 
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:

@@ -16,7 +16,7 @@ import urllib3
 from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
-from vidpoll.providers.base import CheckOutcome, FailureClass, Pending, Unreachable, broken
+from vidpoll.providers.base import FailureClass, Looked, Pending, Unreachable, broken
 from vidpoll.providers.deadline import WatchedAdapter, deadline
 from vidpoll.providers.quota import Spent, Verb, spent_for
 
@@ -134,7 +134,7 @@ class Http:
         return session
 
 
-def understood(answer: Answer, read: Callable[[], CheckOutcome]) -> CheckOutcome:
+def understood(answer: Answer, read: Callable[[], Looked]) -> Looked:
     """What ``read`` makes of an answer, with the hint in its headers when to look again.
 
     An answer it stumbles over says nothing of its operation, nor of any other.

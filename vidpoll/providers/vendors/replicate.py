@@ -24,6 +24,7 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     Listed,
+    Looked,
     LookUpOutcome,
     NotFound,
     Operation,
@@ -64,7 +65,7 @@ class Replicate(Adapter):
         path = f"/models/{quote(request.model)}/predictions"
         return self.send(path, {"input": _input(request)}, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the prediction."""
         return self.look("GET", f"/predictions/{quote(operation.name, safe='')}", _outcome)
 

@@ -20,6 +20,7 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
     LookUpOutcome,
     Operation,
     Pending,
@@ -75,7 +76,7 @@ class Runware(Adapter):
         }  # fmt: skip
         return self.send("", [task], partial(_submitted, task_uuid=task_uuid, replay=replay))
 
-    def check(self, operations: Sequence[Operation]) -> dict[str, CheckOutcome]:
+    def check(self, operations: Sequence[Operation]) -> dict[str, Looked]:
         """One POST of ``getResponse`` tasks for all of them."""
         tasks = [{"taskType": "getResponse", "taskUUID": operation.name} for operation in operations]
         answer = self.ask("POST", "", tasks)

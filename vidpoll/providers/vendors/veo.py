@@ -20,6 +20,7 @@ from vidpoll.providers.base import (
     Capabilities,
     CheckOutcome,
     Failed,
+    Looked,
     NotFound,
     Operation,
     Pending,
@@ -73,7 +74,7 @@ class Veo(Adapter):
         path = f"{self._models()}/{quote(request.model, safe='')}:predictLongRunning"
         return self.send(path, self._body(request, our_id), _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """Vertex fetches by a POST that names the operation, the Gemini API by a GET of it."""
         if not self._vertex:
             return self.look("GET", f"/{quote(operation.name)}", _outcome)
