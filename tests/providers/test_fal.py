@@ -300,7 +300,7 @@ def test_the_video_can_be_fetched(fal: Fal):
     assert requests.get(ready.videos[0], timeout=5).status_code == 200
 
 
-def test_several_operations_are_told_apart(world: World, fal: Fal):
+def test_several_operations_are_told_apart(fal: Fal):
     operations = [submitted(fal, prompt=f"lion {number}") for number in range(5)]
 
     outcomes = fal.check(operations)
@@ -397,6 +397,12 @@ def test_a_name_nobody_gave_is_not_found(fal: Fal, name: str):
     assert isinstance(check(fal, Operation(name)), NotFound)
 
 
+def test_a_name_is_never_read_as_more_than_a_name(fal: Fal):
+    operation = submitted(fal)
+
+    assert isinstance(check(fal, Operation(operation.name + "?x=1")), NotFound)
+
+
 # -- cancelling --------------------------------------------------------------------------------------------------------
 
 
@@ -418,7 +424,7 @@ def test_a_request_that_waits_is_removed_at_once(world: World, fal: Fal):
     assert isinstance(check(fal, operation), NotFound)
 
 
-def test_a_cancel_that_comes_too_late_changes_nothing(world: World, fal: Fal):
+def test_a_cancel_that_comes_too_late_changes_nothing(fal: Fal):
     operation = submitted(fal)
 
     assert fal.cancel(operation) == CannotCancel("fal says ALREADY_COMPLETED")
