@@ -241,4 +241,4 @@ class TestOverHttp(Contract):
         assert isinstance(subject.check(operation), Pending)
 
     def test_an_unknown_interaction_cannot_be_cancelled(self, subject: OneAccount):
-        assert isinstance(subject.provider.cancel(Operation("../x")), CannotCancel)
+        assert subject.provider.cancel(Operation("../x")) == CannotCancel("Interaction ..%2Fx not found.")

@@ -14,6 +14,7 @@ from vidpoll.providers.base import (
     Pending,
     Provider,
     Ready,
+    Refused,
     Submitted,
     Unauthorized,
     Unreachable,
@@ -90,6 +91,122 @@ def test_a_look_up_without_an_answer_says_nothing_of_the_submit(
     assert unreachable == Unreachable("HTTP 500: Internal server error.", FailureClass.SERVER_ERROR)
     assert isinstance(runware.look_up(sent(request_), None), Unauthorized)
 
+
+# -- upscaling ---------------------------------------------------------------------------------------------------------
+
+UPSCALE = {"taskType": "upscale", "inputs": {"video": "https://v/small.mp4"}}
+
+
+@pytest.fixture
+def upscale() -> GenerationRequest:
+    params = {**UPSCALE, "upscaleFactor": 2}
+    return GenerationRequest(provider="runware", model="bria:50@1", prompt="upscale", params=params, id=uuid.uuid4())
+
+
+def test_an_upscale_is_sent_as_one_without_its_prompt(runware: Provider, upscale: GenerationRequest, world: World):
+    assert runware.problems(upscale) == []
+    assert runware.submit(upscale, upscale.id, replay=False) == Submitted(task_uuid_of(upscale.id))
+
+    (job,) = world.jobs()
+    assert job["request"] == {
+        **UPSCALE,
+        "taskUUID": task_uuid_of(upscale.id),
+        "model": "bria:50@1",
+        "upscaleFactor": 2,
+        "deliveryMethod": "async",
+        "outputType": "URL",
+        "includeCost": True,
+    }
+    assert (world.report()["charged"], world.report()["submit_calls"]) == (1, 1)
+
+
+def test_an_upscale_runs_and_is_ready_like_any_other_task(runware: Provider, upscale: GenerationRequest, world: World):
+    world.durations.median_s = 1000
+    now = 1_800_000_000.0
+    world.clock = lambda: now
+    runware.submit(upscale, upscale.id, replay=False)
+    operation = Operation(task_uuid_of(upscale.id), upscale.params)
+
+    assert isinstance(runware.check([operation])[operation.name], Pending)
+    now += 10_000
+    ready = runware.check([operation])[operation.name]
+
+    assert isinstance(ready, Ready)
+    assert (len(ready.videos), ready.seed, ready.cost) == (1, None, 0.18)
+
+
+def test_an_upscale_and_a_generation_are_looked_at_in_one_call(
+    runware: Provider, upscale: GenerationRequest, request_: GenerationRequest, world: World
+):
+    operations = []
+    for one in (upscale, request_):
+        runware.submit(one, one.id, replay=False)
+        operations.append(Operation(task_uuid_of(one.id), one.params))
+
+    outcomes = runware.check(operations)
+
+    assert [type(outcomes[operation.name]) for operation in operations] == [Ready, Ready]
+    assert world.report()["status_calls"] == 1
+
+
+def test_a_failed_upscale_may_be_asked_for_again(runware: Provider, upscale: GenerationRequest, world: World):
+    world.faults.job_failed = 1
+    runware.submit(upscale, upscale.id, replay=False)
+    name = task_uuid_of(upscale.id)
+
+    assert runware.check([Operation(name, upscale.params)])[name] == Failed(
+        "timeoutProvider", "The provider did not answer in time.", retryable=True
+    )
+
+
+def test_a_lost_upscale_is_found_and_replayed_at_no_charge(runware: Provider, upscale: GenerationRequest, world: World):
+    world.faults.submit_cut_after = 1
+    assert isinstance(runware.submit(upscale, upscale.id, replay=False), Ambiguous)
+    world.faults.submit_cut_after = 0
+
+    assert runware.look_up(sent(upscale), None) == Submitted(task_uuid_of(upscale.id))
+    assert runware.submit(upscale, upscale.id, replay=True) == Submitted(task_uuid_of(upscale.id))
+    assert world.report()["charged"] == 1
+
+
+def test_a_model_that_takes_words_for_an_upscale_has_them(runware: Provider, upscale: GenerationRequest, world: World):
+    params = {**UPSCALE, "positivePrompt": "film grain"}
+    worded = upscale.model_copy(update={"model": "bfl:flux@video-upscale", "params": params})
+
+    assert runware.problems(worded) == []
+    runware.submit(worded, worded.id, replay=False)
+
+    assert world.jobs()[0]["request"]["positivePrompt"] == "film grain"
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"inputs": {}}, {"inputs": {"video": 7}}, {"inputs": "https://v"}, {"inputs": None}]
+)
+def test_an_upscale_without_a_video_is_told_before(runware: Provider, upscale: GenerationRequest, inputs: dict):
+    wrong = upscale.model_copy(update={"params": {**UPSCALE, **inputs}})
+
+    assert runware.problems(wrong) == ["params.inputs.video: an upscale needs a video, by URL or id"]
+    refused = runware.submit(wrong, wrong.id, replay=False)
+    assert refused == Refused("missingParameter", "inputs.video is required.")
+
+
+def test_an_upscale_sets_no_more_than_its_task(runware: Provider, upscale: GenerationRequest):
+    wrong = upscale.model_copy(update={"params": {**UPSCALE, "taskUUID": "x", "numberResults": 2}})
+
+    assert runware.problems(wrong) == [
+        "params.taskUUID: is set by vidpoll",
+        "params.numberResults: an upscale has one result",
+    ]
+
+
+@pytest.mark.parametrize("task", ["videoInference", "imageInference", "getResponse", None, ["upscale"]])
+def test_no_other_task_can_be_asked_for(runware: Provider, request_: GenerationRequest, task: object):
+    wrong = request_.model_copy(update={"params": {"taskType": task}})
+
+    assert runware.problems(wrong) == ["params.taskType: is set by vidpoll"]
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 TWO = Operation("t", {"numberResults": 2})
 ONE = Operation("t")

@@ -1,6 +1,12 @@
 """Runware: one endpoint, every body an array of tasks, and an id of ours (``taskUUID``) that makes a submit repeatable.
 
-Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``client.py``, ``errors.py``).
+A request whose ``params.taskType`` is ``upscale`` is sent as an upscale of the video in ``params.inputs.video`` (a URL,
+or an id of Runware's), with one of Runware's upscale models; from then on it is like any other. Its prompt is not sent,
+so any text will do, e.g. "upscale"; a model that takes words has them from ``params.positivePrompt``. The request says
+so, not its model: a list of such models would grow old.
+
+Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``client.py``, ``errors.py``,
+``types/task_map.py``).
 """
 
 import hashlib
@@ -39,6 +45,11 @@ from vidpoll.providers.http import Answer, Http, retry_after, understood, unusab
 _OURS: Final = frozenset(
     {"taskType", "taskUUID", "model", "positivePrompt", "deliveryMethod", "outputType", "webhookURL"}
 )
+#: The task of a request that does not name it, and the only other one that can be named.
+_MAKE: Final = "videoInference"
+_UPSCALE: Final = "upscale"
+#: What an upscale may say for itself.
+_UPSCALES_OWN: Final = frozenset({"taskType", "positivePrompt"})
 _CONFLICT: Final = "conflictTaskUUID"
 #: Parts of an error code that mean the same request may work later (runware-sdk ``derive_code``).
 _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
@@ -63,16 +74,18 @@ class Runware(Adapter):
         self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account), look_up=True)
 
     def problems(self, request: GenerationRequest) -> list[str]:
-        """Parameters that would overwrite what vidpoll sets itself."""
-        return [f"params.{name}: is set by vidpoll" for name in sorted(_OURS & request.params.keys())]
+        """Parameters that would overwrite what vidpoll sets itself; an upscale of nothing."""
+        ours = _OURS - _UPSCALES_OWN if _is_upscale(request) else _OURS
+        found = [f"params.{name}: is set by vidpoll" for name in sorted(ours & request.params.keys())]
+        return [*found, *_upscale_problems(request)] if _is_upscale(request) else found
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
-        """POST one ``videoInference`` task under an id derived from ours."""
+        """POST one task, ``videoInference`` or ``upscale``, under an id derived from ours."""
         task_uuid = task_uuid_of(our_id)
+        what = {"taskType": _UPSCALE} if _is_upscale(request) else {"taskType": _MAKE, "positivePrompt": request.prompt}
         task = {
-            "includeCost": True, **request.params,
-            "taskType": "videoInference", "taskUUID": task_uuid, "model": request.model,
-            "positivePrompt": request.prompt, "deliveryMethod": "async", "outputType": "URL",
+            "includeCost": True, **request.params, **what,
+            "taskUUID": task_uuid, "model": request.model, "deliveryMethod": "async", "outputType": "URL",
         }  # fmt: skip
         return self.send("", [task], partial(_submitted, task_uuid=task_uuid, replay=replay))
 
@@ -93,6 +106,18 @@ class Runware(Adapter):
         task_uuid = task_uuid_of(sent.our_id)
         answer = self.ask("POST", "", [{"taskType": "getTaskDetails", "taskUUID": task_uuid}])
         return _looked_up(answer, task_uuid) if isinstance(answer, Answer) else answer
+
+
+def _is_upscale(request: GenerationRequest) -> bool:
+    return request.params.get("taskType") == _UPSCALE
+
+
+def _upscale_problems(request: GenerationRequest) -> list[str]:
+    inputs = request.params.get("inputs")
+    video = inputs.get("video") if isinstance(inputs, dict) else None
+    found = [] if isinstance(video, str) and video else ["params.inputs.video: an upscale needs a video, by URL or id"]
+    # Several results would be waited for in vain: an upscale has one.
+    return found + (["params.numberResults: an upscale has one result"] if "numberResults" in request.params else [])
 
 
 def _check_batch(account: Account) -> int:

@@ -1,13 +1,16 @@
 """Runware as its documents describe it: POST an array of tasks, get ``{"data": […], "errors": […]}``."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from vidpoll.simulator import files
-from vidpoll.simulator.jobs import Seen
+from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
+
+#: Tasks that are paid for.
+_PAID: Final = ("videoInference", "upscale")
 
 
 def answer(world: World, call: Call) -> Reply:
@@ -15,7 +18,7 @@ def answer(world: World, call: Call) -> Reply:
     tasks = call.json()
     if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
         return _refusal(400, "invalidJSON", "The body must be an array of task objects.")
-    verb: Verb = "submit" if any(task.get("taskType") == "videoInference" for task in tasks) else "status"
+    verb: Verb = "submit" if any(task.get("taskType") in _PAID for task in tasks) else "status"
     key = call.headers.get("authorization", "").removeprefix("Bearer ")
     if not key:
         return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey", taskType="authentication")
@@ -35,7 +38,7 @@ def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
             errors.append(problem)
             continue
         task_uuid = task["taskUUID"]
-        world.accept(
+        job = world.accept(
             key,
             task["model"],
             samples=task.get("numberResults", 1),
@@ -44,16 +47,21 @@ def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
             seed=task.get("seed"),
             request=task,
         )
-        data.append({"taskType": "videoInference", "taskUUID": task_uuid})
+        data.append({"taskType": _task_type(job), "taskUUID": task_uuid})
     return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
 def _problem(world: World, key: str, task: dict[str, Any]) -> dict[str, Any] | None:
-    task_uuid = task.get("taskUUID")
-    common = {"taskUUID": task_uuid, "taskType": "videoInference"}
-    for name in ("taskUUID", "model", "positivePrompt"):
-        if not isinstance(task.get(name), str) or not task[name]:
+    task_uuid, upscale = task.get("taskUUID"), task.get("taskType") == "upscale"
+    common = {"taskUUID": task_uuid, "taskType": task.get("taskType")}
+    inputs = task.get("inputs")
+    needed = {**task, "inputs.video": inputs.get("video") if isinstance(inputs, dict) else None}
+    for name in ("taskUUID", "model", "inputs.video" if upscale else "positivePrompt"):
+        if not isinstance(needed.get(name), str) or not needed[name]:
             return {"code": "missingParameter", "message": f"{name} is required.", "parameter": name, **common}
+    if upscale and "numberResults" in task:
+        message = "numberResults is not a parameter of upscale."
+        return {"code": "unsupportedParameter", "message": message, "parameter": "numberResults", **common}
     if task.get("deliveryMethod") != "async":
         return {
             "code": "invalidDeliveryMethod",
@@ -102,14 +110,14 @@ def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
         if job is None or job.lost:
             errors.append({"code": "taskNotFound", "message": "There is no task of this taskUUID.", **about})
         else:
-            response = {"data": [{"taskType": "videoInference", "taskUUID": task_uuid}]}
+            response = {"data": [{"taskType": _task_type(job), "taskUUID": task_uuid}]}
             data.append({**about, "request": job.request, "response": response})
     return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
 
 
 def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
     job = seen.job
-    common = {"taskType": "videoInference", "taskUUID": job.name}
+    common = {"taskType": _task_type(job), "taskUUID": job.name}
     if seen.state in ("queued", "running", "garbled"):
         status = "daydreaming" if seen.state == "garbled" else "processing"
         data.append({**common, "status": status, "progress": seen.progress})
@@ -118,15 +126,17 @@ def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list
     for number in range(job.samples - filtered):
         video = f"{job.name[:-2]}{number:02d}"
         url = {"videoURL": files.url(world, video)} if seen.urls else {}
-        data.append({
-            **common, "status": "success", "videoUUID": video, **url,
-            "cost": 0.18, "seed": job.seed + number, "NSFWContent": False,
-        })  # fmt: skip
+        made = {"seed": job.seed + number, "NSFWContent": False} if common["taskType"] == "videoInference" else {}
+        data.append({**common, "status": "success", "videoUUID": video, **url, "cost": 0.18, **made})
     for _ in range(filtered):
         failed = seen.state == "failed"
         code = "timeoutProvider" if failed else "providerContentPolicyViolation"
         message = "The provider did not answer in time." if failed else "The result broke a content rule."
         errors.append({"code": code, "status": "error", "message": message, **common})
+
+
+def _task_type(job: Job) -> str:
+    return str((job.request or {}).get("taskType", "videoInference"))
 
 
 def _refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: str) -> Reply:
