@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 
-from tests.providers.subject import said
+from tests.providers.subject import followed, said
 from vidpoll.accounts import Account
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
@@ -67,7 +67,7 @@ def submitted(fal: Fal, **changes: str) -> Operation:
 
 
 def check(fal: Fal, operation: Operation) -> CheckOutcome:
-    return fal.check([operation])[operation.name]
+    return followed(fal.check([operation])[operation.name])
 
 
 def urls(base: str, app: str = "fal-ai/veo3.1") -> dict[str, str]:
@@ -303,7 +303,7 @@ def test_the_video_can_be_fetched(fal: Fal):
 def test_several_operations_are_told_apart(fal: Fal):
     operations = [submitted(fal, prompt=f"lion {number}") for number in range(5)]
 
-    outcomes = fal.check(operations)
+    outcomes = {name: followed(one) for name, one in fal.check(operations).items()}
 
     assert len({outcome.videos for outcome in outcomes.values()}) == 5
 

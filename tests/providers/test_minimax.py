@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.providers.subject import said
+from tests.providers.subject import followed, said
 from vidpoll.accounts import Account
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers import adapter_of
@@ -72,7 +72,7 @@ def submitted(provider: Provider, **changes: Any) -> Operation:
 
 
 def check(provider: Provider, operation: Operation) -> CheckOutcome:
-    return provider.check([operation])[operation.name]
+    return followed(provider.check([operation])[operation.name])
 
 
 def base(code: int, status: int = 200, headers: dict[str, str] | None = None, **body: object) -> Answer:

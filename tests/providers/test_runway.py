@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 
-from tests.providers.subject import said
+from tests.providers.subject import followed, said
 from vidpoll.accounts import Account
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
@@ -65,7 +65,7 @@ def submitted(runway: Runway, **changes: object) -> Operation:
 
 
 def check(runway: Runway, operation: Operation) -> CheckOutcome:
-    return runway.check([operation])[operation.name]
+    return followed(runway.check([operation])[operation.name])
 
 
 def task(status: object, **more: object) -> Answer:
@@ -259,7 +259,7 @@ def test_a_task_is_throttled_then_runs_with_progress_then_is_ready(world: World,
 def test_several_operations_are_told_apart(runway: Runway):
     operations = [submitted(runway, prompt=f"lion {number}") for number in range(5)]
 
-    outcomes = runway.check(operations)
+    outcomes = {name: followed(one) for name, one in runway.check(operations).items()}
 
     assert len({outcome.videos for outcome in outcomes.values()}) == 5
 
@@ -299,7 +299,7 @@ def test_a_broken_answer_says_nothing_of_the_task(world: World, runway: Runway, 
     setattr(world.faults, fault, 1)
 
     assert isinstance(check(runway, operation), Unreachable)
-    assert isinstance(runway.cancel(operation), Unreachable)
+    assert isinstance(followed(runway.cancel(operation)), Unreachable)
 
 
 @pytest.mark.parametrize(
@@ -376,16 +376,16 @@ def test_a_task_under_way_is_cancelled_stays_charged_and_is_not_known_afterwards
     world.durations.median_s, world.durations.queue_s = 1000, queue_s
     operation = submitted(runway)
 
-    assert runway.cancel(operation) == Cancelled()
+    assert followed(runway.cancel(operation)) == Cancelled()
     assert check(runway, operation) == NotFound("Task not found.")
-    assert runway.cancel(operation) == CannotCancel("Task not found.")
+    assert followed(runway.cancel(operation)) == CannotCancel("Task not found.")
     assert (world.report()["cancelled"], world.report()["charged"]) == (1, 1)
 
 
 def test_a_cancel_that_comes_too_late_does_not_delete_the_video(runway: Runway):
     operation = submitted(runway)
 
-    assert runway.cancel(operation) == CannotCancel("it has ended already: SUCCEEDED")
+    assert followed(runway.cancel(operation)) == CannotCancel("it has ended already: SUCCEEDED")
     assert isinstance(check(runway, operation), Ready)
 
 
@@ -404,5 +404,5 @@ def test_a_cancel_that_is_not_followed_leaves_the_task_running(
     operation = submitted(runway)
     setattr(world.faults, fault, 1)
 
-    assert runway.cancel(operation) == outcome
+    assert followed(runway.cancel(operation)) == outcome
     assert isinstance(check(runway, operation), Pending)

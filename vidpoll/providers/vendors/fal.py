@@ -24,6 +24,8 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
+    More,
     NotFound,
     Operation,
     Pending,
@@ -83,15 +85,16 @@ class Fal(Adapter):
         read = partial(_submitted, model=request.model, base_url=self._account.base_url)
         return self.send(f"/{quote(request.model)}", {**request.params, "prompt": request.prompt}, read)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
-        """GET the status and, once that is ``COMPLETED``, the result."""
+    def check_one(self, operation: Operation) -> Looked:
+        """GET the status and, once that is ``COMPLETED``, with one more call the result."""
         path = _path(operation.name)
         status = self.ask("GET", f"{path}/status")
         if not isinstance(status, Answer):
             return status
         if status.status // 100 != 2 or status.object().get("status") != "COMPLETED":
             return understood(status, partial(_status, status))
-        return _with_status(self.look("GET", path, _result), status.object())
+        told = status.object()
+        return More(lambda: self.look("GET", path, lambda answer: _with_status(_result(answer), told)))
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """PUT ``/cancel``: what waits is removed, what runs is told to stop and may go on."""

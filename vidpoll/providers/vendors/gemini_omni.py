@@ -23,6 +23,7 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
     NotFound,
     Operation,
     Pending,
@@ -87,7 +88,7 @@ class GeminiOmni(Adapter):
         }  # fmt: skip
         return self.send("/interactions", body, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the interaction."""
         return self.look("GET", f"{_path(operation)}?include_input=false", _outcome)
 

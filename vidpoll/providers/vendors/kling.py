@@ -28,6 +28,7 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     Listed,
+    Looked,
     LookUpOutcome,
     NotFound,
     Operation,
@@ -91,7 +92,7 @@ class Kling(Adapter):
         ours = {"model_name": request.model, "prompt": request.prompt, "external_task_id": str(our_id)}
         return self.send(f"/v1/videos/{kind}", {**request.params, **ours}, partial(_submitted, kind, replay))
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the task, under the path of its kind."""
         kind, slash, id = operation.name.partition("/")
         if not slash:  # a person named it, as Kling does

@@ -18,6 +18,7 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
     NotFound,
     Operation,
     Pending,
@@ -55,7 +56,7 @@ class Luma(Adapter):
         body = {**request.params, "model": request.model, "prompt": request.prompt}
         return self.send("/generations/video", body, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the generation."""
         return self.look("GET", f"/generations/{quote(operation.name, safe='')}", _outcome)
 

@@ -22,6 +22,8 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
+    More,
     NotFound,
     Operation,
     Pending,
@@ -73,14 +75,14 @@ class MiniMax(Adapter):
         body = {**request.params, "model": request.model, "prompt": request.prompt}
         return self.send("/v1/video_generation", body, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
-        """GET the task and, once it is done, its file, which has the URL."""
+    def check_one(self, operation: Operation) -> Looked:
+        """GET the task and, once it is done, with one more call its file, which has the URL."""
         answer = self.ask("GET", f"/v1/query/video_generation?task_id={quote(operation.name, safe='')}")
         if not isinstance(answer, Answer):
             return answer
         file_id = _file_id(answer)
         if file_id:
-            return self.look("GET", f"/v1/files/retrieve?file_id={quote(file_id, safe='')}", _file)
+            return More(lambda: self.look("GET", f"/v1/files/retrieve?file_id={quote(file_id, safe='')}", _file))
         return understood(answer, partial(_outcome, answer))
 
 

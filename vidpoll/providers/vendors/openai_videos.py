@@ -21,6 +21,7 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
     NotFound,
     Operation,
     Pending,
@@ -62,7 +63,7 @@ class OpenaiVideos(Adapter):
         """POST a video, as JSON. The format has no id of ours, so ``replay`` can change nothing here."""
         return self.send("/videos", {**request.params, "model": request.model, "prompt": request.prompt}, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the video's state; the header ``openai-poll-after-ms`` is read where all calls are."""
         path = f"/videos/{quote(operation.name, safe='')}"
         content = f"{self._account.base_url.rstrip('/')}{path}/content"

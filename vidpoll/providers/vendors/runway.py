@@ -20,6 +20,8 @@ from vidpoll.providers.base import (
     CheckOutcome,
     Failed,
     FailureClass,
+    Looked,
+    More,
     NotFound,
     Operation,
     Pending,
@@ -91,20 +93,23 @@ class Runway(Adapter):
         prompt = {} if endpoint == "video_upscale" else {"promptText": request.prompt}
         return self.send(f"/{endpoint}", {**request.params, **prompt, "model": request.model}, _submitted)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """GET the task."""
         return self.look("GET", _path(operation.name), _outcome)
 
-    def cancel(self, operation: Operation) -> CancelOutcome:
-        """DELETE the task, unless it has ended: that would delete its video. Afterwards Runway does not know it.
+    def cancel(self, operation: Operation) -> CancelOutcome | More:
+        """Look first, and with one more call DELETE it, unless it has ended: that would delete its video.
 
-        One that ends between the look and the DELETE loses its video all the same.
+        Afterwards Runway does not know it. One that ends between the look and the DELETE loses its video all the same.
         """
         seen = self.ask("GET", _path(operation.name))
         if not isinstance(seen, Answer):
             return seen
         if seen.status != 200 or seen.object().get("status") not in _UNDER_WAY:
             return _left_alone(seen)
+        return More(lambda: self._delete(operation))
+
+    def _delete(self, operation: Operation) -> CancelOutcome:
         answer = self.ask("DELETE", _path(operation.name))
         return _cancelled(answer) if isinstance(answer, Answer) else answer
 
