@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -93,17 +94,13 @@ def test_a_child_that_dies_is_started_again(shared: Stack):
 
 
 def test_the_demo_refuses_accounts_that_cost_money(tmp_path: Path):
-    providers = tmp_path / "providers.toml"
+    file = tmp_path / "providers.toml"
     shipped = (PROJECT / "config" / "providers.toml").read_text()
-    paid = shipped.replace(
-        'base_url = "${VIDPOLL_SIMULATOR_URL}/runware/v1"\napi_key = "simulator-runware"',
-        'base_url = "https://api.example"\napi_key_env = "K"',
-    )
-    providers.write_text(paid)
+    file.write_text(shipped.replace('provider = "runware"\nsimulated = true', 'provider = "runware"'))
 
     ran = subprocess.run(
         [sys.executable, "-m", "vidpoll", "demo", "--count", "1", "--dir", str(tmp_path / "d")],
-        cwd=PROJECT, env={**os.environ, "VIDPOLL_PROVIDERS_FILE": str(providers)}, capture_output=True, text=True, timeout=90, check=False,
+        cwd=PROJECT, env={**os.environ, "VIDPOLL_PROVIDERS_FILE": str(file)}, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
 
     assert ran.returncode == 1
@@ -112,7 +109,7 @@ def test_the_demo_refuses_accounts_that_cost_money(tmp_path: Path):
 
 
 def test_the_demo_accounts_for_everything(tmp_path: Path):
-    options = ["--count", "12", "--time-scale", "0.02", "--json", "--dir", str(tmp_path / "d")]
+    options = ["--count", "22", "--time-scale", "0.02", "--json", "--dir", str(tmp_path / "d")]
     ran = subprocess.run(
         [sys.executable, "-m", "vidpoll", "demo", *options],
         cwd=PROJECT, capture_output=True, text=True, timeout=150, check=False,
@@ -121,17 +118,29 @@ def test_the_demo_accounts_for_everything(tmp_path: Path):
     summary = json.loads(ran.stdout.splitlines()[-1])
     assert ran.returncode == 0, ran.stderr
     assert (summary["requested"], summary["completed"], summary["charged"], summary["duplicate_charges"]) == (
-        12,
-        12,
-        12,
+        22,
+        22,
+        22,
         0,
     )
     assert summary["refused_429"] == 0
-    assert summary["submit_calls"] == 12
+    assert summary["submit_calls"] == 22
     # On a busy machine a grant may come too late for its call: then it is given back, and executed again.
-    assert 12 <= summary["submit_executions"] <= 2 * 12
+    assert 22 <= summary["submit_executions"] <= 2 * 22
     assert summary["check_executions"] <= 2 * summary["status_calls"]
     assert not list((tmp_path / "d").glob("stack.json"))
+    _is_told_for_each_provider(summary)
+
+
+def _is_told_for_each_provider(summary: dict[str, Any]) -> None:
+    parts = {one["account"]: one for one in summary["providers"]}
+    assert len(parts) == 11
+    assert all(one["requested"] == one["completed"] == one["charged"] == 2 for one in parts.values())
+    assert all(one["checks"] >= 2 and one["mean_detection_delay_s"] > 0 for one in parts.values())
+    assert sum(one["status_calls"] for one in parts.values()) == summary["status_calls"]
+    assert parts["fal"]["status_calls"] == parts["fal"]["checks"] + 2, "each result is fetched with one more call"
+    assert parts["luma"]["status_calls"] == parts["luma"]["checks"]
+    assert parts["runware"]["status_calls"] <= parts["runware"]["checks"]
 
 
 def test_a_wrong_providers_file_is_told_at_the_start(tmp_path: Path):

@@ -1,10 +1,15 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from vidpoll import providers
+from vidpoll.catalogue import find
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.errors import NotConfigured
+from vidpoll.providers_file import load_accounts
 
+CONFIG = Path(__file__).parents[2] / "config"
 GOOD = '{"provider": "veo", "model": "m", "prompt": "p"}'
 
 
@@ -50,8 +55,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def test_the_demo_file_holds_a_hundred_different_good_requests():
-    requests, broken = read_requests(Path(__file__).parents[2] / "config" / "demo-requests.jsonl")
+    requests, broken = read_requests(CONFIG / "demo-requests.jsonl")
 
     assert not broken
     assert len({request.fingerprint() for _, request in requests}) == 100
-    assert {request.provider for _, request in requests} == {"veo", "runware"}
+    accounts = load_accounts(CONFIG / "providers.toml", {"VIDPOLL_SIMULATOR_URL": "http://127.0.0.1:1"})
+    adapters = providers.build(accounts)
+    asked = Counter()
+    for _, request in requests:
+        (account,) = accounts.candidates(request.provider, request.model, request.account)
+        asked[account.name] += 1
+        assert find(request.provider, request.model).problems(request.params) == []
+        assert adapters[account.name].problems(request) == []
+    assert asked.keys() == accounts.accounts.keys()
+    assert set(asked.values()) == {9, 10}

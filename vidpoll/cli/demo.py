@@ -11,27 +11,24 @@ from uuid import UUID, uuid4
 
 import requests
 import typer
-from celery import Celery
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from vidpoll.accounts import Accounts
+from vidpoll.cli.demo_figures import LEGEND, accounted_for, figures, parts_table, summary_lines, unfinished_table
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import STYLES, AsJson, age, err, out, outcome, print_json
+from vidpoll.cli.output import STYLES, AsJson, err, out, print_json
 from vidpoll.client import Client
 from vidpoll.devstack import DevStack, project_folder
 from vidpoll.errors import InvalidRequest, NotConfigured
 from vidpoll.generation import Generation, GenerationRequest, Status
-from vidpoll.messages import CHECK_STATUS, SUBMIT
 from vidpoll.providers_file import load_accounts
 from vidpoll.settings import running_stack
 
 #: What the simulator allows each key in any second: the rate and burst of the accounts as shipped.
 STATUS_LIMIT: Final = 12
 SUBMIT_LIMIT: Final = 7
-_LEDGER: Final = ("charged", "duplicate_charges", "submit_calls", "status_calls", "refused_429")
 
 
 def demo(
@@ -44,7 +41,7 @@ def demo(
     dir: Annotated[Path, typer.Option(help="Folder of the demo's own stack; emptied first.")] = Path(".vidpoll/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Run COUNT generations through a stack of its own and check that each was paid for once and ended."""
+    """Run COUNT generations at all providers, in a stack of its own; check that each ended and was paid for once."""
     wanted = _requests(file or project_folder() / "config" / "demo-requests.jsonl", count)
     say = err.print if as_json else out.print
     say("starting Redis, Postgres, the simulated providers, a worker and beat …")
@@ -57,12 +54,12 @@ def demo(
         ids = client.submit_many(wanted)
         say(f"{len(ids)} requests are in; every paid call and every check now goes through the lanes")
         generations = _watch(client, ids, stack, timeout_s, quiet=as_json)
-        summary = _summary(generations, stack, accounts, time.monotonic() - started_at)
+        summary = figures(generations, stack, accounts, time.monotonic() - started_at)
     if as_json:
         print_json(summary)
     else:
         _print(generations, summary)
-    if not _accounted_for(summary):
+    if not accounted_for(summary):
         raise typer.Exit(1)
 
 
@@ -176,72 +173,19 @@ def _report(stack: DevStack) -> dict[str, Any]:
     return found
 
 
-def _summary(
-    generations: Sequence[Generation], stack: DevStack, accounts: Accounts, elapsed_s: float
-) -> dict[str, Any]:
-    """The figures; all but ``completed`` and ``failed`` are the simulator's or Celery's own, not vidpoll's."""
-    report, executed, delays = _report(stack), _executions(stack), _detection_delays(generations, stack)
-    return {
-        "requested": len(generations),
-        "completed": sum(one.status is Status.COMPLETED for one in generations),
-        "failed": sum(one.status is Status.FAILED for one in generations),
-        **{name: report[name] for name in _LEDGER},
-        "check_executions": executed.get(CHECK_STATUS, 0),
-        "submit_executions": executed.get(SUBMIT, 0),
-        "max_calls_in_any_second": report["max_calls_in_any_second"],
-        "status_rate": max(account.status_rate for account in accounts.accounts.values()),
-        "mean_detection_delay_s": round(sum(delays) / len(delays), 2) if delays else None,
-        "p95_detection_delay_s": round(delays[int(0.95 * (len(delays) - 1))], 2) if delays else None,
-        "elapsed_s": round(elapsed_s, 1),
-    }
-
-
-def _executions(stack: DevStack) -> dict[str, int]:
-    """How many tasks of each name the workers ran, by Celery's own count."""
-    with Celery(broker=stack.urls["broker_url"], set_as_current=False) as app:
-        answers = app.control.inspect(timeout=5, limit=1).stats() or {}
-    totals: dict[str, int] = {}
-    for worker in answers.values():
-        for name, count in worker["total"].items():
-            totals[name] = totals.get(name, 0) + count
-    return totals
-
-
-def _detection_delays(generations: Sequence[Generation], stack: DevStack) -> list[float]:
-    """Seconds from the moment a video was ready at the provider until it stood in the database, sorted."""
-    jobs = requests.get(f"{stack.urls['simulator_url']}/_sim/jobs", timeout=30).json()
-    ready_at = {job["name"]: job["ready_at"] for job in jobs}
-    return sorted(
-        one.completed_at.timestamp() - ready_at[one.operation_name]
-        for one in generations
-        if one.completed_at and one.operation_name in ready_at
-    )
-
-
 def _print(generations: Sequence[Generation], summary: dict[str, Any]) -> None:
-    out.print(_results(generations))
+    """Each provider's part, what has no video, the figures of all, the verdict."""
+    out.print(parts_table(summary))
+    out.print(LEGEND, style="dim", highlight=False)
+    if any(one.status is not Status.COMPLETED for one in generations):
+        out.print()
+        out.print(unfinished_table(generations))
     out.print()
-    for name, value in summary.items():
-        out.print(f"{name:>24}  {value}", highlight=False)
+    for line in summary_lines(summary):
+        out.print(line, highlight=False)
     verdict = (
         "[green]every request ended, and each was paid for once[/]"
-        if _accounted_for(summary)
+        if accounted_for(summary)
         else "[bold red]not everything is accounted for: see the figures above[/]"
     )
     out.print(f"\n{verdict}")
-
-
-def _results(generations: Sequence[Generation]) -> Table:
-    """What became of each request; ids are left out, since the demo's database ends with it."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("model", "outcome", "checks", "after"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("model", "outcome") else "right")
-    table.add_column("video or reason", overflow="fold")
-    for one in generations:
-        table.add_row(one.model, f"[{STYLES[one.status]}]{one.status}[/]", str(one.checks), age(one), outcome(one))
-    return table
-
-
-def _accounted_for(summary: dict[str, Any]) -> bool:
-    final = summary["completed"] + summary["failed"] == summary["requested"]
-    return bool(final and summary["charged"] == summary["requested"] and not summary["duplicate_charges"])

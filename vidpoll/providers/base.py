@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -235,6 +235,11 @@ class Operation:
     params: dict[str, JsonValue] = field(default_factory=dict)
 
 
+#: Who may download a result: anyone who has its URL; whoever sends the account's key along; whoever may read the bucket
+#: of the account's own that it was written to.
+Access = Literal["anyone", "key", "bucket"]
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider can do beyond the minimum.
@@ -246,6 +251,8 @@ class Capabilities:
         look_up: it can be asked whether it took a submit.
         retention_s: seconds for which it still tells of an operation that has ended.
         min_interval_s: seconds between two looks at one operation below which it forbids them.
+        progress: it tells how far a running operation is, in percent.
+        access: who may download a result.
     """
 
     client_supplied_id: bool = False
@@ -254,6 +261,8 @@ class Capabilities:
     look_up: bool = False
     retention_s: float = 24 * 3600.0
     min_interval_s: float = 0.0
+    progress: bool = False
+    access: Access = "anyone"
 
 
 @dataclass(frozen=True, slots=True)

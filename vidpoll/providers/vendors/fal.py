@@ -62,7 +62,7 @@ _LEFT_THE_QUEUE: Final = "OK"
 
 
 class Fal(Adapter):
-    """One fal account. ``COMPLETED`` is not success: the result is fetched with a second call, within the same check.
+    """One fal account. ``COMPLETED`` is not success: the result is fetched with one more call, in the same check.
 
     An operation's name is the path of its request, ``fal-ai/veo3.1/requests/R``: fal answers with URLs that lack the
     model's subpath (``/fast``). They are used as far as they lie under the account's ``base_url``.

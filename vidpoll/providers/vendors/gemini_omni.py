@@ -60,7 +60,7 @@ _PASSING: Final = ("internal", "unavailable", "deadline", "timeout", "exhausted"
 class GeminiOmni(Adapter):
     """One Google account. One interaction per status call; no list, and no id of ours."""
 
-    capabilities = Capabilities(cancel=True)
+    capabilities = Capabilities(cancel=True, access="key")
 
     def headers(self) -> dict[str, str]:
         """An API key."""

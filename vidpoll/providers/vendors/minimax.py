@@ -55,11 +55,7 @@ _NOT_YET: Final = Pending(stage="done at the provider, the video is not there ye
 
 
 class MiniMax(Adapter):
-    """One MiniMax account.
-
-    The check that finds a video done makes a second call, for its file: of the lane's rate it takes one only. Set
-    ``status_rate`` and ``status_burst`` to half of what the account may do.
-    """
+    """One MiniMax account. The check that finds a video done makes a second call, for its file, with its own token."""
 
     #: A file's URL works for nine hours.
     capabilities = Capabilities(retention_s=9 * 3600)

@@ -53,7 +53,7 @@ _REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invali
 class Replicate(Adapter):
     """One Replicate account. One prediction per status call."""
 
-    capabilities = Capabilities(cancel=True, look_up=True, retention_s=KEPT_S)
+    capabilities = Capabilities(cancel=True, look_up=True, retention_s=KEPT_S, progress=True)
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """A model that is no ``owner/name``; the parameter that vidpoll sets itself."""

@@ -71,7 +71,9 @@ class Runware(Adapter):
 
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
-        self.capabilities = Capabilities(client_supplied_id=True, check_batch=_check_batch(account), look_up=True)
+        self.capabilities = Capabilities(
+            client_supplied_id=True, check_batch=_check_batch(account), look_up=True, progress=True
+        )
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """Parameters that would overwrite what vidpoll sets itself; an upscale of nothing."""

@@ -74,7 +74,7 @@ class Runway(Adapter):
     ``text_to_video``. The upscalers take no prompt, so none is sent to them.
     """
 
-    capabilities = Capabilities(cancel=True, retention_s=_KEPT_S, min_interval_s=5.0)
+    capabilities = Capabilities(cancel=True, retention_s=_KEPT_S, min_interval_s=5.0, progress=True)
 
     def headers(self) -> dict[str, str]:
         """The bearer, and the API's version. Raises NotConfigured."""

@@ -48,12 +48,11 @@ _GRPC: Final = {
 class Veo(Adapter):
     """One Google account or project. Google documents no batch, no cancel, no list and no id of ours."""
 
-    #: Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
-    capabilities = Capabilities(retention_s=48 * 3600)
-
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
         self._vertex = _dialect(account) == "vertex"
+        # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
+        self.capabilities = Capabilities(retention_s=48 * 3600, access="bucket" if self._vertex else "key")
         self._storage_uri = account.options.get("storage_uri")
         if self._vertex and not self._storage_uri:
             raise NotConfigured(
