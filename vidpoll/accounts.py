@@ -224,24 +224,32 @@ class Accounts(BaseModel):
         Raises:
             UnknownTarget: naming what is known instead.
         """
+        offering = self.offering(provider, account)
+        listing = [one for one in offering if model in one.models]
+        if not listing:
+            models = sorted({name for one in offering for name in one.models})
+            whose = provider if account is None else f"account {account!r}"
+            raise UnknownTarget([f"model: {whose} has no {model!r}; it has {', '.join(models)}"])
+        return listing
+
+    def offering(self, provider: str, account: str | None) -> list[Account]:
+        """The named account, or all of the provider's.
+
+        Raises:
+            UnknownTarget: naming what is known instead.
+        """
         if account is not None:
-            return [self._named(account, provider, model)]
+            return [self._named(account, provider)]
         offering = [one for one in self.accounts.values() if one.provider == provider]
         if not offering:
             known = sorted({one.provider for one in self.accounts.values()})
             raise UnknownTarget([f"provider: no account for {provider!r}; there are accounts for {', '.join(known)}"])
-        listing = [one for one in offering if model in one.models]
-        if not listing:
-            models = sorted({name for one in offering for name in one.models})
-            raise UnknownTarget([f"model: {provider} has no {model!r}; it has {', '.join(models)}"])
-        return listing
+        return offering
 
-    def _named(self, account: str, provider: str, model: str) -> Account:
+    def _named(self, account: str, provider: str) -> Account:
         found = self.accounts.get(account)
         if found is None:
             raise UnknownTarget([f"account: no account {account!r}; there are {', '.join(self.accounts)}"])
         if found.provider != provider:
             raise UnknownTarget([f"account: {account!r} belongs to provider {found.provider!r}, not {provider!r}"])
-        if model not in found.models:
-            raise UnknownTarget([f"model: account {account!r} has no {model!r}; it has {', '.join(found.models)}"])
         return found

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,11 +33,15 @@ class Stack:
         policy: str = providers_file.QUICK,
         rate: float = 100,
         burst: int = 50,
+        as_shipped: bool = False,
         **environ: str,
     ) -> None:
+        """``as_shipped``: with the accounts of ``config/providers.toml`` instead of those of the tests."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         providers = providers_file.write(folder, "${VIDPOLL_SIMULATOR_URL}", rate=rate, burst=burst, policy=policy)
+        if as_shipped:
+            shutil.copy(PROJECT / "config" / "providers.toml", providers)
         self._output = (folder / "up.log").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vidpoll", "up", "--dir", str(folder), *options],

@@ -56,6 +56,15 @@ class Model(BaseModel):
         )
         return [*missing, *wrong]
 
+    def least(self) -> dict[str, JsonValue]:
+        """The fewest parameters it takes, as far as is known: of each required one the first value it may have.
+
+        Example:
+            >>> catalogue()["runway"].models["veo3.1_fast"].least()
+            {'ratio': '1280:720'}
+        """
+        return {name: one.values[0] for name, one in self.params.items() if one.required and one.values}
+
     def retired(self, today: date) -> bool:
         """Whether the vendor may have taken it away by then."""
         return self.retires is not None and self.retires <= today

@@ -3,13 +3,16 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
+from pydantic import JsonValue
 from rich.live import Live
 
+from vidpoll import catalogue
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, print_json
 from vidpoll.client import Client
@@ -25,8 +28,14 @@ Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 def submit(
     prompt: Annotated[str | None, typer.Argument(help="What the video should show.")] = None,
-    provider: Annotated[str | None, typer.Option(help="veo, runware or replicate.")] = None,
-    model: Annotated[str | None, typer.Option(help="The provider's model name.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Whom to ask; `vidpoll models` lists them.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The provider's model name. If not given, the first that its accounts list and that is not retired, "
+            "with the first value of each parameter the model cannot do without."
+        ),
+    ] = None,
     owner: Annotated[str, typer.Option(help="Who asks.")] = "default",
     account: Annotated[str | None, typer.Option(help="The account that pays.")] = None,
     param: Annotated[
@@ -47,14 +56,21 @@ def submit(
     if file is not None:
         _submit_file(file, owner, as_json)
         return
+    params = _params(param or [])
+    if provider is not None and model is None:
+        model, least = _chosen(provider, account)
+        params = {**least, **params}
     fields = {
         "prompt": prompt, "provider": provider, "model": model, "owner": owner, "account": account,
-        "params": _params(param or []), "idempotency_key": idempotency_key, "priority": priority,
+        "params": params, "idempotency_key": idempotency_key, "priority": priority,
         "timeout_s": timeout_s, "project_id": project_id,
     }  # fmt: skip
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
     id = Client().submit(request)
-    print_json({"id": id}) if as_json else out.print(f"{id}\nsee how it goes: vidpoll watch {id}", highlight=False)
+    if as_json:
+        print_json({"id": id, "model": model})
+    else:
+        out.print(f"{id}\nof {model}; see how it goes: vidpoll watch {id}", highlight=False, markup=False)
 
 
 def status(
@@ -118,6 +134,15 @@ def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -
             if time.monotonic() + LOOK_S > give_up_at:
                 raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
             time.sleep(LOOK_S)
+
+
+def _chosen(provider: str, account: str | None) -> tuple[str, dict[str, JsonValue]]:
+    """The model of a request that names none, and the parameters that it needs."""
+    models = [name for one in load_settings().accounts.offering(provider, account) for name in one.models]
+    known = {name: catalogue.find(provider, name) or catalogue.Model() for name in models}
+    today = datetime.now(UTC).date()
+    chosen = next((name for name in models if not known[name].retired(today)), models[0])
+    return chosen, known[chosen].least()
 
 
 def _submit_file(file: Path, owner: str, as_json: bool) -> None:

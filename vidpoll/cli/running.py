@@ -82,9 +82,7 @@ def _announce(stack: DevStack, as_json: bool) -> None:
     for name, url in stack.urls.items():
         out.print(f"{name:>14}  {url}", highlight=False)
     out.print(f"{'logs':>14}  {stack.folder / 'logs'}", highlight=False)
-    out.print(
-        "\nrunning; in another terminal: vidpoll submit --provider veo --model veo-3.1-generate-001 'a lion at dawn'"
-    )
+    out.print("\nrunning; in another terminal: vidpoll submit --provider veo 'a lion at dawn'")
     if stack.api_key:
         out.print(f"the page:  {stack.urls['api_url']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
     out.print("Ctrl-C stops everything")
