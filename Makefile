@@ -93,6 +93,10 @@ format: $(READY) ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
+.PHONY: docs
+docs: $(READY) ## write what is generated in docs/ anew: the matrix of providers
+	@$(BIN)/python -m vidpoll.providers.matrix docs/providers.md
+
 .PHONY: constraints
 constraints: ## write constraints.txt anew from the newest versions pyproject.toml allows
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,browser]' hatchling editables

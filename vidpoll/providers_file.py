@@ -86,6 +86,7 @@ def _account(name: str, table: dict[str, Any], path: Path, environ: Mapping[str,
         return given
     given.setdefault("provider", entry.provider)
     given["models"] = _models(given.get("models"), entry)
+    given["options"] = _options(given.get("options", {}), entry, simulated=bool(simulated))
     return {**_place(name, entry, environ, path, simulated=bool(simulated), given=given), **given}
 
 
@@ -100,7 +101,14 @@ def _place(
         raise NotConfigured(f"{path}: accounts.{name} is simulated, but {SIMULATOR} is not set")
     url = environ[SIMULATOR].rstrip("/") + entry.simulator
     own_key = {} if _KEYS & given.keys() else {"api_key": f"simulator-{name}"}
-    return own_key | {"base_url": url, "options": entry.options}
+    return own_key | {"base_url": url}
+
+
+def _options(options: object, entry: Entry, *, simulated: bool) -> object:
+    """Those of the account, before those of its template."""
+    if not isinstance(options, dict):
+        return options
+    return {**entry.options, **(entry.simulator_options if simulated else {}), **options}
 
 
 def _models(models: object, entry: Entry) -> object:

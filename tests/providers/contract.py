@@ -94,7 +94,7 @@ class Contract:
         assert waiting.queued
         assert isinstance(running, Pending)
         assert not running.queued
-        assert running.progress in (50, None)
+        assert running.progress == (50 if subject.provider.capabilities.progress else None)
         assert isinstance(ready, Ready)
         assert len(ready.videos) == 1
         assert ready.videos[0].startswith(world.address)

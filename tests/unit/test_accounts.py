@@ -136,6 +136,21 @@ def test_a_simulated_account_is_reached_at_the_simulator_with_a_key_that_is_no_s
     assert account.options == {"dialect": "gemini"}
 
 
+def test_a_live_account_speaks_its_templates_dialect_and_writes_into_nobodys_bucket(tmp_path: Path):
+    path = tmp_path / "p.toml"
+    path.write_text("[accounts.g]\ntemplate = 'veo_gemini'\n[accounts.v]\nprovider = 'veo'\nbase_url = 'https://v'\n")
+
+    accounts = load_accounts(path, {})
+
+    assert accounts["g"].options == {"dialect": "gemini"}
+    assert accounts["v"].options == {"dialect": "vertex"}
+    path.write_text(path.read_text() + "options = { storage_uri = 'gs://mine/' }")
+    assert load_accounts(path, {})["v"].options == {"dialect": "vertex", "storage_uri": "gs://mine/"}
+    path.write_text(path.read_text().replace("{ storage_uri = 'gs://mine/' }", "7"))
+    with pytest.raises(NotConfigured, match=r"accounts\.v\.options"):
+        load_accounts(path, {})
+
+
 def test_what_an_account_says_itself_comes_before_its_template(tmp_path: Path):
     path = tmp_path / "p.toml"
     path.write_text(

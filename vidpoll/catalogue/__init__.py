@@ -79,7 +79,8 @@ class Entry(BaseModel):
         base_url: where the vendor is; None where that depends on the customer.
         key_env: the environment variable in which the vendor's own clients look for the key.
         simulator: path at the simulator.
-        options: what an account at the simulator needs to say.
+        options: what an account says of itself, unless it says otherwise.
+        simulator_options: what one at the simulator says besides.
     """
 
     model_config = _FROZEN
@@ -90,6 +91,7 @@ class Entry(BaseModel):
     key_env: str
     simulator: str
     options: dict[str, str] = Field(default_factory=dict)
+    simulator_options: dict[str, str] = Field(default_factory=dict)
     models: dict[str, Model]
 
 

@@ -62,7 +62,7 @@ def _capabilities(entry: Entry) -> Capabilities:
     """What the adapter of an account made from this entry declares."""
     account = Account(
         name=entry.name, provider=entry.provider, base_url=entry.base_url or _SOMEWHERE, api_key_env=entry.key_env,
-        options=entry.options, models={model: {} for model in entry.models},
+        options=entry.options | entry.simulator_options, models={model: {} for model in entry.models},
     )  # fmt: skip
     return adapter_of(account, Http(account.base_url)).capabilities
 
