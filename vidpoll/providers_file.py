@@ -47,7 +47,8 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_s
         accounts = Accounts.model_validate({**tables, "accounts": _completed(tables.get("accounts"), path, environ)})
     except ValidationError as error:
         found = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors(include_input=False)
         )
         raise NotConfigured(f"{path}: {found}") from None
     return accounts if time_scale == 1 else accounts.scaled(time_scale)
