@@ -164,6 +164,14 @@ def test_words_count_under_a_2xx_only_and_codes_under_any_status(status: int, bo
     assert look(body, status=status) == outcome
 
 
+@pytest.mark.parametrize("body", [{"state": "working", "out": URL}, {"state": "working", "why": {"text": "oom"}}])
+def test_a_url_or_an_error_counts_under_a_2xx_only(body: dict):
+    description = plain(done_when_url=True, failed_when_found="why")
+
+    assert isinstance(look(body, description), Ready | Failed)
+    assert look(body, description, status=500) == Unreachable("HTTP 500: HTTP 500 without a word")
+
+
 TIMES = {"made": "2026-11-21T12:00:00Z", "began": 1795262405, "ended": 1795262435500}
 
 

@@ -60,16 +60,18 @@ def test_the_smallest_description_is_taken(tmp_path: Path):
         # what is missing, what is too much, what is of another type
         (ACCOUNT, "accounts.a", "the provider http needs its description, in a table [accounts.a.http]"),
         (WELL.replace('"http"', '"veo"'), "accounts.a", 'veo has an adapter of its own; a description needs provider = "http"'),
-        (ACCOUNT + STATUS, "accounts.a.http.submit", "Field required"),
-        (ACCOUNT + SUBMIT, "accounts.a.http.status", "Field required"),
-        (without(WELL, 'id = "id"'), "accounts.a.http.submit.id", "Field required"),
-        (without(WELL, 'urls = "url"'), "accounts.a.http.status.urls", "Field required"),
-        (WELL + 'url = "u"', "accounts.a.http.status.url", "Extra inputs are not permitted"),
-        (WELL + "[accounts.a.http.errors.codes]\nslow = [1]", "accounts.a.http.errors.codes.slow", "Extra inputs"),
+        (ACCOUNT + STATUS, "accounts.a.http.submit", "this key is missing"),
+        (ACCOUNT + SUBMIT, "accounts.a.http.status", "this key is missing"),
+        (ACCOUNT + "http = 7", "accounts.a.http", "must be a table"),
+        (WELL + "[accounts.a.http]\nheaders = 7", "accounts.a.http.headers", "must be a table"),
+        (without(WELL, 'id = "id"'), "accounts.a.http.submit.id", "this key is missing"),
+        (without(WELL, 'urls = "url"'), "accounts.a.http.status.urls", "this key is missing"),
+        (WELL + 'url = "u"', "accounts.a.http.status.url", "there is no such key"),
+        (WELL + "[accounts.a.http.errors.codes]\nslow = [1]", "accounts.a.http.errors.codes.slow", "there is no such key"),
         (WELL + 'done_when_url = "yes"', "accounts.a.http.status.done_when_url", "valid boolean"),
         (WELL + 'done_when = "some"', "accounts.a.http.status.done_when", "'every' or 'latest'"),
         (WELL + 'method = "PUT"', "accounts.a.http.status.method", "'GET' or 'POST'"),
-        (WELL + "queued = 'waiting'", "accounts.a.http.status.queued", "valid tuple"),
+        (WELL + "queued = 'waiting'", "accounts.a.http.status.queued", "must be a list"),
         (WELL + "queued = ['waiting', 1979-05-27]", "accounts.a.http.status.queued.1", "must be a word"),
         (WELL + "queued = ['']", "accounts.a.http.status.queued.0", "must be a word"),
         (WELL + "[accounts.a.http]\nmin_interval_s = '5'", "accounts.a.http.min_interval_s", "valid number"),
@@ -85,9 +87,9 @@ def test_the_smallest_description_is_taken(tmp_path: Path):
         (WELL.replace('"/jobs"', '"/jobs/{id}"'), "accounts.a.http.submit.path", "unknown placeholder {id}"),
         (WELL.replace('"/jobs"', '"/jobs/{params}"'), "accounts.a.http.submit.path", "unknown placeholder {params}"),
         (WELL.replace('"{prompt}"', '"a fox"'), "accounts.a.http.submit", "{prompt} must stand in it"),
-        (WELL.replace('"{prompt}"', '"{promt}"'), "accounts.a.http.submit.body", "text: '{promt}': unknown placeholder {promt}"),
-        (WELL.replace('"{prompt}"', '["{prompt!r}"]'), "accounts.a.http.submit.body", "text[0]: '{prompt!r}': unknown placeholder"),
-        (WELL.replace('"{prompt}"', '{ a = "x {params}" }'), "accounts.a.http.submit.body", "text.a: 'x {params}': {params} is an object"),
+        (WELL.replace('"{prompt}"', '"{promt}"'), "accounts.a.http.submit.body", "text: unknown placeholder {promt}"),
+        (WELL.replace('"{prompt}"', '["{prompt!r}"]'), "accounts.a.http.submit.body", "text[0]: unknown placeholder {prompt!r}"),
+        (WELL.replace('"{prompt}"', '{ a = "x {params}" }'), "accounts.a.http.submit.body", "text.a: {params} is an object"),
         (WELL.replace('"{prompt}"', '"{prompt}", "*" = 7'), "accounts.a.http.submit.body", "*: the key * takes"),
         (WELL.replace('"{prompt}"', '"{prompt}", on = 1979-05-27'), "accounts.a.http.submit.body", "on: datetime.date(1979, 5, 27) has no form in JSON"),
         (WELL.replace('"{prompt}"', '"{prompt}", n = inf'), "accounts.a.http.submit.body", "n: inf has no form in JSON"),
@@ -140,6 +142,17 @@ def test_a_broken_description_is_refused_with_file_place_and_reason(tmp_path: Pa
     assert reason in str(refused.value)
     assert str(refused.value).startswith(f"{path}: ")
     assert "Value error" not in str(refused.value)
+
+
+def test_what_stands_in_a_header_is_shown_nowhere(tmp_path: Path):
+    path = tmp_path / "providers.toml"
+    path.write_text(WELL + "[accounts.a.http.headers]\nX = '${SECRET}'")
+
+    assert "s3cret" not in repr(load_accounts(path, {"SECRET": "s3cret"}))
+    with pytest.raises(NotConfigured) as refused:
+        load_accounts(path, {"SECRET": "s3cret {no}"})
+    assert "unknown placeholder {no}" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path):

@@ -34,22 +34,22 @@ class Template:
     """
 
     def __init__(self, text: str, allowed: set[str] | frozenset[str]) -> None:
-        self.text = text
         try:
             pieces = list(Formatter().parse(text))
         except ValueError as error:
-            raise ValueError(f"{text!r}: {error}; write {{{{ and }}}} for braces") from None
+            raise ValueError(f"{error}; write {{{{ and }}}} for braces") from None
         self._parts: list[tuple[str, str | None]] = []
         for literal, name, detail, conversion in pieces:
             if name is not None and (detail or conversion or not _is_allowed(name, allowed)):
                 written = "{" + name + (f"!{conversion}" if conversion else "") + (f":{detail}" if detail else "") + "}"
-                raise ValueError(f"{text!r}: unknown placeholder {written}; {_known(allowed)}")
+                raise ValueError(f"unknown placeholder {written}; {_known(allowed)}")
             self._parts.append((literal, name))
         if "params" in self.names and self.alone is None:
-            raise ValueError(f"{text!r}: {{params}} is an object, it must stand alone")
+            raise ValueError("{params} is an object, it must stand alone")
 
     def __repr__(self) -> str:
-        return f"Template({self.text!r})"
+        # Not its text: a header may hold a secret that came from the environment.
+        return f"Template(names={sorted(self.names)})"
 
     @cached_property
     def names(self) -> frozenset[str]:
