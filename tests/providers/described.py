@@ -9,9 +9,9 @@ from typing import Any
 
 from vidpoll import providers
 from vidpoll.accounts import Account
-from vidpoll.providers_file import load_accounts
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import CheckOutcome, Operation, Provider, Submitted
+from vidpoll.providers_file import load_accounts
 from vidpoll.simulator import World
 
 _DOCS = Path(__file__).parents[2] / "docs" / "providers-http.md"

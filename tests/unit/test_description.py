@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidpoll.accounts import Account
-from vidpoll.providers_file import load_accounts
 from vidpoll.description.templates import Body, Template
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.http import Http
 from vidpoll.providers.vendors.http import Described
+from vidpoll.providers_file import load_accounts
 
 ACCOUNT = """
 [accounts.a]

@@ -21,7 +21,7 @@ from vidpoll.providers.base import (
     CancelOutcome,
     CannotCancel,
     Capabilities,
-    CheckOutcome,
+    Looked,
     Operation,
     SubmitOutcome,
     Unauthorized,
@@ -85,12 +85,12 @@ class Described(Adapter):
 
         return self._with_key(call)
 
-    def check_one(self, operation: Operation) -> CheckOutcome:
+    def check_one(self, operation: Operation) -> Looked:
         """Look at the operation."""
         status, id = self._description.status, self._description.submit.id_to_send(operation.name)
         read = partial(seen, self._description, self._account.base_url)
 
-        def call(key: str) -> CheckOutcome:
+        def call(key: str) -> Looked:
             body = status.body.filled({"id": id, "key": key}) if status.body else None
             return self.look(status.method, status.path.in_url({"id": id}), read, body)
 
