@@ -34,7 +34,7 @@ class Durations:
         >>> round(veo.quantile(0.5)), round(veo.quantile(0.9))
         (64, 122)
         >>> round(veo.remaining(0.5, age_s=100))  # half of those that run for 100 s are done in so many more
-        31
+        24
     """
 
     def __init__(self, weights: Iterable[float]) -> None:
