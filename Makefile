@@ -7,6 +7,7 @@ READY  := $(VENV)/.ready
 JS     := tests/js
 JS_READY := $(JS)/node_modules/.ready
 BROWSER_READY := $(VENV)/.browser-ready
+BENCH_READY := $(VENV)/.bench-ready
 T      ?= tests vidpoll
 JOBS   ?= 2
 MINUTES ?= 20
@@ -81,6 +82,14 @@ soak: $(READY) ## everything at once, with faults at random (make soak MINUTES=2
 bench: $(READY) ## measure: use of the rate cap, executions per call (minutes)
 	@$(BIN)/pytest tests/benchmarks -m benchmark -s
 
+.PHONY: bench-polling
+bench-polling: $(BENCH_READY) ## judge the schedules in virtual time, beside the optimum (minutes; PICTURE=docs/polling.png draws it)
+	@$(BIN)/python -m tests.benchmarks.polling --check $(if $(PICTURE),--picture $(PICTURE)) $(if $(CASES),--cases $(CASES))
+
+$(BENCH_READY): $(READY)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $(BENCH_READY)
+
 .PHONY: lint
 lint: $(READY) ## ruff, mypy (strict), import directions
 	@$(BIN)/ruff check .
@@ -99,7 +108,7 @@ docs: $(READY) ## write what is generated in docs/ anew: the matrix of providers
 
 .PHONY: constraints
 constraints: ## write constraints.txt anew from the newest versions pyproject.toml allows
-	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,browser]' hatchling editables
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,bench,browser]' hatchling editables
 	@head -n 1 constraints.txt > constraints.new
 	@$(BIN)/pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
 	@mv constraints.new constraints.txt && touch $(READY)

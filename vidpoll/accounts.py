@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from vidpoll.description import HttpDescription
 from vidpoll.durations import Durations
 from vidpoll.errors import NotConfigured, UnknownTarget
 from vidpoll.generation import TIMEOUT_LIMIT_S
@@ -109,6 +110,7 @@ class Account(BaseModel):
         retired_models: what becomes of requests for models whose retirement date has passed: a warning, or a refusal.
         weight: its share of the requests that name no account, in proportion to the provider's other accounts with the
             same model.
+        http: the vendor in words, for the provider ``http``; ``docs/providers-http.md`` explains it.
         max_in_flight: most generations the provider may work on at once for this account; no limit if not given.
         refused_pause_s: seconds the account rests after its key or balance was refused, before it is tried again.
         submit_timeout_s: seconds a paid call may take. Afterwards nobody knows whether it was taken, so be generous.
@@ -132,11 +134,14 @@ class Account(BaseModel):
     submit_timeout_s: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
     retired_models: Literal["warn", "refuse"] = "warn"
     options: dict[str, str] = Field(default_factory=dict)
+    http: HttpDescription | None = None
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        if [self.api_key, self.api_key_env, self.api_key_file].count(None) != 2:
+        given = 3 - [self.api_key, self.api_key_env, self.api_key_file].count(None)
+        keyless = self.http is not None and not self.http.uses_key
+        if given != 1 and not (keyless and given == 0):
             raise ValueError(
                 "give one of api_key_env (a variable's name), api_key_file or, for loopback addresses, api_key"
             )
@@ -146,6 +151,14 @@ class Account(BaseModel):
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _described(self) -> Self:
+        if self.provider == "http" and self.http is None:
+            raise ValueError(f"http: the provider http needs its description, in a table [accounts.{self.name}.http]")
+        if self.provider != "http" and self.http is not None:
+            raise ValueError(f'http: {self.provider} has an adapter of its own; a description needs provider = "http"')
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from vidpoll.accounts import Accounts
     from vidpoll.eta import Eta, Etas
+    from vidpoll.forecasts import Forecasts
     from vidpoll.settings import Settings
     from vidpoll.store import Store
 
@@ -145,6 +146,8 @@ class Client:
             if eta:
                 print(f"about {eta.p50_s} s, 9 of 10 within {eta.p90_s} s")
         """
+        if self._forecasts:
+            self._forecasts.refresh()
         return self._etas.of(generation)
 
     @overload
@@ -313,12 +316,18 @@ class Client:
 
     @cached_property
     def _etas(self) -> "Etas":
-        from vidpoll.clock import Clock
         from vidpoll.eta import Etas
-        from vidpoll.forecasts import Forecasts, Snapshot
+        from vidpoll.forecasts import Snapshot
 
-        learned = Forecasts(self._store.learned, Clock()) if self._store else Snapshot()
-        return Etas(learned.of, self._accounts)
+        return Etas((self._forecasts or Snapshot()).of, self._accounts)
+
+    @cached_property
+    def _forecasts(self) -> "Forecasts | None":
+        """What was learned; None without a database."""
+        from vidpoll.clock import Clock
+        from vidpoll.forecasts import Forecasts
+
+        return Forecasts(self._store.learned, Clock()) if self._store else None
 
     @cached_property
     def _store(self) -> "Store | None":

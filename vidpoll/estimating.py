@@ -7,25 +7,24 @@ others, "A smoothed EM approach", JRSS B 52, 1990).
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from vidpoll.durations import BINS, BINS_PER_OCTAVE, EDGES, Durations
 
 #: Newest generations that are looked at, and how many newer ones halve the weight of an old one.
 SAMPLES: Final = 500
-HALF_LIFE: Final = 100
-#: How many generations the prior is worth.
-PRIOR_SAMPLES: Final = 10.0
+HALF_LIFE: Final = 200
+#: The prior's share is the square of n/(n + samples): nearly all beside two samples, a hundredth beside two hundred.
+PRIOR_SAMPLES: Final = 20.0
 ROUNDS: Final = 12
-#: Less probability than this is none.
-TINY: Final = 1e-200
-#: An interval shorter than so many seconds is a moment.
-EXACT_S: Final = 1e-3
 #: Width of the smoothing, in natural logarithms of seconds, for one sample; it shrinks with the fifth root of more.
-BANDWIDTH: Final = 0.35
+BANDWIDTH: Final = 0.2
+#: Probability below which an interval is taken as ruled out, and not divided by.
+RULED_OUT: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,41 +48,55 @@ def estimated(observed: Sequence[Observed], prior: Durations) -> Durations:
     if not observed:
         return prior
     newest = observed[:SAMPLES]
-    seen = [(0.5 ** (rank / HALF_LIFE), _overlaps(one)) for rank, one in enumerate(newest)]
+    seen = [(0.5 ** (rank / HALF_LIFE), _bins(one)) for rank, one in enumerate(newest)]
     samples = sum(weight for weight, _ in seen)
     kernel = _kernel(BANDWIDTH * samples**-0.2)
     weights = list(prior.weights)
     for _ in range(ROUNDS):
         weights = _smoothed(_expected(seen, weights), kernel)
-    return Durations(weights).mixed(prior, PRIOR_SAMPLES / (PRIOR_SAMPLES + samples))
+    return Durations(weights).mixed(prior, (PRIOR_SAMPLES / (PRIOR_SAMPLES + samples)) ** 2)
 
 
-def _overlaps(one: Observed) -> list[tuple[int, float]]:
-    """The bins the interval reaches into, and the part of each that lies in it."""
-    low, high = (min(max(0.0, seconds), EDGES[-1]) for seconds in (min(one.after_s, one.until_s), one.until_s))
-    first = min(bisect_right(EDGES, low), BINS) - 1
-    if high - low < EXACT_S:
-        return [(first, 1.0)]
-    found = []
-    for bin in range(first, BINS):
-        if bin > first and EDGES[bin] >= high:
-            break
-        part = (min(high, EDGES[bin + 1]) - max(low, EDGES[bin])) / (EDGES[bin + 1] - EDGES[bin])
-        found.append((bin, part))
-    return found
+class _Bins(NamedTuple):
+    """The bins an interval reaches into: this part of the first and of the last, and all of those between."""
+
+    first: int
+    first_part: float
+    last: int
+    last_part: float
 
 
-def _expected(seen: Sequence[tuple[float, list[tuple[int, float]]]], weights: Sequence[float]) -> list[float]:
+def _bins(one: Observed) -> _Bins:
+    low, high = max(0.0, min(one.after_s, one.until_s)), max(0.0, one.until_s)
+    first = bisect_right(EDGES, low, hi=BINS) - 1
+    last = max(first, min(bisect_left(EDGES, high), BINS) - 1)
+    if last > first:
+        return _Bins(first, _part(first, low, EDGES[first + 1]), last, _part(last, EDGES[last], high))
+    return _Bins(first, _part(first, low, high) or 1.0, first, 0.0)
+
+
+def _part(bin: int, low: float, high: float) -> float:
+    return min(1.0, (high - low) / (EDGES[bin + 1] - EDGES[bin]))
+
+
+def _expected(seen: Sequence[tuple[float, _Bins]], weights: Sequence[float]) -> list[float]:
     """How many finished in each bin, were ``weights`` the truth; an interval it rules out counts evenly."""
+    before = (0.0, *accumulate(weights))
     counts = [0.0] * BINS
-    for weight, overlaps in seen:
-        inside = [weights[bin] * part for bin, part in overlaps]
-        if sum(inside) < TINY:
-            inside = [part for _, part in overlaps]
-        each = weight / sum(inside)
-        for (bin, _), mass in zip(overlaps, inside, strict=True):
-            counts[bin] += each * mass
-    return counts
+    steps = [0.0] * (BINS + 1)  # what a bin's weight counts for, as differences from one bin to the next
+    for weight, (first, first_part, last, last_part) in seen:
+        at_first, at_last = weights[first] * first_part, weights[last] * last_part
+        inside = at_first + at_last + (before[last] - before[first + 1] if last > first else 0.0)
+        if inside < RULED_OUT:
+            for bin in range(first, last + 1):
+                counts[bin] += weight / (last + 1 - first)
+            continue
+        counts[first] += weight * at_first / inside
+        counts[last] += weight * at_last / inside
+        if last > first:
+            steps[first + 1] += weight / inside
+            steps[last] -= weight / inside
+    return [count + step * weight for count, step, weight in zip(counts, accumulate(steps), weights, strict=False)]
 
 
 def _kernel(bandwidth: float) -> list[float]:

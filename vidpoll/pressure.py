@@ -16,12 +16,14 @@ MEMORY: Final = 128
 FOLLOWS: Final = 64
 #: Intervals to be seen before the price moves.
 FIRST: Final = 16
-#: How much more than the budget is asked for, so that no token is left over. It makes looks late by as much, no more.
-OVERCOMMITTED: Final = 1.03
+#: How much more than the budget is asked for. Looks come in waves, since what was submitted together is due together; a
+#: third more has somebody due in the troughs too. It makes looks late by a quarter of a round of the lane.
+OVERCOMMITTED: Final = 1.3
 #: Highest price; by then everything waits for the longest interval.
 HIGHEST: Final = 1e6
-#: Longest interval under pressure, in rounds of a lane in which everything is looked at in turn.
-ROUNDS: Final = 2.0
+#: Longest interval under pressure, in rounds of a lane in which everything is looked at in turn; with what a look is
+#: late, nothing waits for much more than two.
+ROUNDS: Final = 1.7
 
 
 class Pressure:
@@ -61,5 +63,5 @@ class Pressure:
             self.factor = min(max(1.0, self.factor * max(asked_for, 1e-3) ** (2 / FOLLOWS)), HIGHEST)
 
     def longest_s(self, *, waiting: int, looks_per_s: float) -> float | None:
-        """Longest interval in seconds, so that nothing starves: two rounds of the lane; None without pressure."""
+        """Longest interval in seconds, so that nothing starves; None without pressure."""
         return ROUNDS * waiting / looks_per_s if self.factor > 1 else None

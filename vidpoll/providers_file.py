@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from vidpoll.accounts import Accounts
 from vidpoll.catalogue import Entry, catalogue
@@ -22,6 +23,15 @@ from vidpoll.errors import NotConfigured
 SIMULATOR: Final = "VIDPOLL_SIMULATOR_URL"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _KEYS: Final = frozenset({"api_key", "api_key_env", "api_key_file"})
+#: What is wrong, where pydantic's own words speak of Python.
+_REASONS: Final = {
+    "extra_forbidden": "there is no such key",
+    "missing": "this key is missing",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+}
 _POLICY: Final = ("typical_s", "expected_s", "timeout_s")
 
 
@@ -46,11 +56,13 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_s
     try:
         accounts = Accounts.model_validate({**tables, "accounts": _completed(tables.get("accounts"), path, environ)})
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
-        )
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_reason(one)}" for one in error.errors())
         raise NotConfigured(f"{path}: {found}") from None
     return accounts if time_scale == 1 else accounts.scaled(time_scale)
+
+
+def _reason(found: ErrorDetails) -> str:
+    return _REASONS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
 
 
 def _substituted(text: str, path: Path, environ: Mapping[str, str]) -> str:

@@ -93,11 +93,11 @@ class Adaptive(_Schedule):
         >>> adaptive, veo = Adaptive(jitter=0), Durations.lognormal(64, 0.5)
         >>> intervals = [adaptive.interval(Look(age_s=age, forecast=Forecast(veo, veo))) for age in (0, 60, 200)]
         >>> [round(interval) for interval in intervals]
-        [30, 4, 4]
+        [31, 6, 5]
     """
 
     kind: Literal["adaptive"] = "adaptive"
-    price_s: PositiveFloat = 0.25
+    price_s: PositiveFloat = 0.4
     floor_s: PositiveFloat = 1.0
     ceiling_s: PositiveFloat = 120.0
     jitter: float = Field(default=0.05, ge=0.0, le=1.0)
@@ -115,10 +115,10 @@ class Adaptive(_Schedule):
         return self._planned(forecast.total, look.age_s, look)
 
     def _planned(self, durations: Durations, age_s: float, look: Look) -> float:
-        price_s = self.price_s * look.pressure / (1 + look.priority)
+        price_s = self.price_s * stepped(look.pressure / (1 + look.priority))
         floor_s = stepped(look.not_before_s) if look.not_before_s > self.floor_s else self.floor_s
         ceiling_s = max(floor_s, self.ceiling_s, look.longest_s or 0.0)
-        return planned(durations, stepped(price_s), floor_s, stepped(ceiling_s)).next_age(age_s) - age_s
+        return planned(durations, price_s, floor_s, stepped(ceiling_s)).next_age(age_s) - age_s
 
 
 class Geometric(_Schedule):

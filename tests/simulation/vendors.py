@@ -91,11 +91,11 @@ class Wire:
         self.spent.note("status", answer.spent_for)
         return answer
 
-    def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
+    def submit(self, path: str, headers: Mapping[str, str], body: object, *, method: str = "POST") -> Answer:
         """The paid call."""
         assert self.loop.current is not None
         payer = self.paying[self.loop.current]
-        answer = self._call("POST", path, headers, body, self.account.submit_timeout_s, payer)
+        answer = self._call(method, path, headers, body, self.account.submit_timeout_s, payer)
         self.spent.note("submit", answer.spent_for)
         return answer
 

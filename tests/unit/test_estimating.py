@@ -2,7 +2,7 @@ import math
 import random
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vidpoll.durations import Durations
@@ -50,6 +50,15 @@ def test_a_few_samples_move_the_prior_only_a_little_and_many_leave_a_tail():
     assert many.done(200) < 1
 
 
+def test_two_clusters_stay_apart():
+    dice = random.Random(3)
+    durations = [dice.gauss(20, 2) if number % 2 else dice.gauss(150, 8) for number in range(500)]
+    learned = estimated(seen_every(2, durations), PRIOR)
+
+    assert learned.done(100) - learned.done(40) < 0.01
+    assert learned.done(40) == pytest.approx(0.5, abs=0.02)
+
+
 def test_recent_ones_weigh_more():
     old, new = [Observed(60, 60)] * 300, [Observed(120, 120)] * 200
 
@@ -62,6 +71,7 @@ def test_an_interval_that_the_prior_rules_out_is_believed():
     assert learned.quantile(0.7) == pytest.approx(20_050, rel=0.2)
 
 
+@settings(deadline=None)
 @example([(0.0, 5e-324), (1e6, 2e6), (3, 3)])
 @given(st.lists(st.tuples(st.floats(-5, 1e7), st.floats(-5, 1e7)), max_size=30))
 def test_whatever_was_seen_a_distribution_comes_out(pairs: list[tuple[float, float]]):

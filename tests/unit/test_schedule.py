@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -149,6 +149,7 @@ def test_what_has_begun_is_looked_at_by_the_age_of_its_run():
     assert ADAPTIVE.interval(young) == interval(age_s=0)
 
 
+@settings(deadline=None)  # the first plan of a distribution takes its time
 @given(st.floats(0, 1e6), st.floats(1, 1e6), st.integers(0, 9), st.floats(1.5, 5000), st.floats(0.05, 2.5))
 def test_the_adaptive_one_keeps_its_floor_and_its_ceiling_and_never_stops_looking(
     age_s: float, pressure: float, priority: int, median_s: float, sigma: float

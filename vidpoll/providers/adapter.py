@@ -1,7 +1,8 @@
 """What every adapter shares: the calls, and what is known when one of them fails. The rest is translation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from uuid import UUID
 
 from vidpoll.accounts import Account
@@ -78,10 +79,18 @@ class Adapter:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def send(self, path: str, body: object, read: Callable[[Answer], SubmitOutcome]) -> SubmitOutcome:
-        """POST the paid call, once; what ``read`` makes of the answer, or what is known without one."""
+    def send(
+        self,
+        path: str,
+        body: object,
+        read: Callable[[Answer], SubmitOutcome],
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> SubmitOutcome:
+        """Make the paid call, once; what ``read`` makes of the answer, or what is known without one."""
         try:
-            answer = self._http.submit(path, self.headers(), body)
+            answer = self._http.submit(path, {**self.headers(), **headers}, body, method=method)
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:

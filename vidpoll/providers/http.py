@@ -110,10 +110,10 @@ class Http:
         self._spent.note("status", answer.spent_for)
         return answer
 
-    def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
-        """The paid POST: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
+    def submit(self, path: str, headers: Mapping[str, str], body: object, *, method: str = "POST") -> Answer:
+        """The paid call: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
         with _session() as session:
-            answer = _call(session, "POST", self._base_url + path, headers, body, self._submit_timeout_s)
+            answer = _call(session, method, self._base_url + path, headers, body, self._submit_timeout_s)
         self._spent.note("submit", answer.spent_for)
         return answer
 

@@ -56,7 +56,7 @@ def test_a_429_pauses_its_account_for_as_long_as_it_says_within_reason_and_no_ot
 
     waits = paused_s(fleet, "vertex")
 
-    assert least_s <= waits <= most_s
+    assert least_s <= waits <= most_s + 0.1
     told.note(paused_s=waits)
     assert paused_s(fleet, "replicate") < 0, "another account is not slowed"
     if most_s <= 5:
