@@ -246,6 +246,7 @@ class Capabilities:
         look_up: it can be asked whether it took a submit.
         retention_s: seconds for which it still tells of an operation that has ended.
         min_interval_s: seconds between two looks at one operation below which it forbids them.
+        results_param: the parameter that asks for several results at once; None where one is all there is.
     """
 
     client_supplied_id: bool = False
@@ -254,6 +255,7 @@ class Capabilities:
     look_up: bool = False
     retention_s: float = 24 * 3600.0
     min_interval_s: float = 0.0
+    results_param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

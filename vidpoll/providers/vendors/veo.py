@@ -49,7 +49,7 @@ class Veo(Adapter):
     """One Google account or project. Google documents no batch, no cancel, no list and no id of ours."""
 
     #: Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
-    capabilities = Capabilities(retention_s=48 * 3600)
+    capabilities = Capabilities(retention_s=48 * 3600, results_param="sampleCount")
 
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
@@ -77,6 +77,8 @@ class Veo(Adapter):
     def check_one(self, operation: Operation) -> Looked:
         """Vertex fetches by a POST that names the operation, the Gemini API by a GET of it."""
         if not self._vertex:
+            if ".." in operation.name.split("/"):  # it would lead to another path
+                return NotFound(f"no operation is called {operation.name!r}")
             return self.look("GET", f"/{quote(operation.name)}", _outcome)
         model, _, _ = operation.name.rpartition("/operations/")
         path = f"{self._models()}/{quote(model.rpartition('/')[2], safe='')}:fetchPredictOperation"
@@ -114,10 +116,10 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     code, message = _error(answer)
     if answer.status == 429:
         return RateLimited(_pause(answer))
-    if answer.status in (401, 403):
-        return Unauthorized(message, whole_account=answer.status == 401)
+    if answer.status in (401, 402, 403):
+        return Unauthorized(message, whole_account=answer.status != 403)
     if 400 <= answer.status < 500 and answer.status != 408:
-        return Refused(code, message)
+        return Refused("model_not_found" if answer.status == 404 else code, message)
     return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")
 
 
@@ -129,7 +131,7 @@ def _outcome(answer: Answer) -> CheckOutcome:
     match answer.status:
         case 429:
             return RateLimited(_pause(answer))
-        case 401:
+        case 401 | 402:
             return Unauthorized(message)
         case 403:
             return Unauthorized(message, whole_account=False)

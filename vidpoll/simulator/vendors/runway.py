@@ -44,7 +44,7 @@ _FAILURES: Final = {
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
-    if scheme != "Bearer" or not key:
+    if scheme != "Bearer" or not world.knows(key):
         return _unauthenticated()
     if call.headers.get("x-runway-version") != VERSION:
         return Reply(400, {"error": "The X-Runway-Version header is missing or names no version."})
