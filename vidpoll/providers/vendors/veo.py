@@ -143,17 +143,16 @@ def _outcome(answer: Answer) -> CheckOutcome:
 
 def _operation(body: Mapping[str, Any]) -> CheckOutcome:
     """A ``google.longrunning.Operation``: running, failed, or done with videos, fewer videos, or none."""
-    if not body.get("done"):
+    if body.get("done") is not True:
         return Pending()
-    error = body.get("error")
-    if isinstance(error, dict):
-        code, retryable = _GRPC.get(error.get("code", 0), ("failed", False))
+    error = _dict(body.get("error"))
+    if error:
+        number = error.get("code")
+        code, retryable = _GRPC.get(number if isinstance(number, int) else 0, ("failed", False))
         return Failed(code, str(error.get("message") or code), retryable)
-    response = body.get("response") if isinstance(body.get("response"), dict) else {}
-    assert isinstance(response, dict)
-    inner = response.get("generateVideoResponse")
-    found = inner if isinstance(inner, dict) else response
-    reasons = tuple(str(reason) for reason in found.get("raiMediaFilteredReasons") or ())
+    response = _dict(body.get("response"))
+    found = _dict(response.get("generateVideoResponse")) or response
+    reasons = tuple(str(reason) for reason in _list(found.get("raiMediaFilteredReasons")))
     videos = _videos(found)
     if videos:
         return Ready(videos, notes=reasons)
@@ -164,10 +163,18 @@ def _operation(body: Mapping[str, Any]) -> CheckOutcome:
 
 def _videos(found: Mapping[str, Any]) -> tuple[str, ...]:
     """``videos[].gcsUri`` of Vertex, ``generatedSamples[].video.uri`` of the Gemini API."""
-    samples = [sample.get("video") for sample in found.get("generatedSamples") or () if isinstance(sample, dict)]
-    entries = [*(found.get("videos") or ()), *samples]
-    uris = (entry.get("gcsUri") or entry.get("uri") for entry in entries if isinstance(entry, dict))
+    samples = [_dict(sample).get("video") for sample in _list(found.get("generatedSamples"))]
+    entries = [_dict(entry) for entry in (*_list(found.get("videos")), *samples)]
+    uris = (entry.get("gcsUri") or entry.get("uri") for entry in entries)
     return tuple(str(uri) for uri in uris if uri)
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _error(answer: Answer) -> tuple[str, str]:
