@@ -1,7 +1,40 @@
 """What every adapter keeps, over HTTP against its simulated vendor: paid once, and an outcome for whatever is answered.
 
-Every entry of the catalogue is tested; what a provider has beyond the others, its adapter's capabilities say.
-``test_contract_*.py`` beside this file are parts of it: limits, cancels, lost submits, broken answers, strangers.
+Every entry of the catalogue is tested; what a provider has beyond the others, its adapter's capabilities say. The files
+``test_contract_*.py`` are parts of it. What is one vendor's own is in ``test_<provider>.py``, mostly as a table of answers.
+
+What goes wrong at vendors, and the tests that show it (without a file's name: here; "all": for every entry):
+
+1.  A submit is taken and its answer is lost. All: ``…without_an_answer_is_ambiguous…``; sent again under our id (runware):
+    ``…may_be_sent_again_and_is_charged_once``, refused as a conflict: ``test_runware``; looked up (runware, kling,
+    replicate): ``test_contract_lost_submits``.
+2.  Success without a video. All: ``…success_without_its_video…``, ``…filtered_generation…``; completed, then 422:
+    ``test_fal``; removed after an hour: ``test_replicate``, ``test_openai_videos``.
+3.  Some of several results (runware, veo): ``…partly_filtered…``.
+4.  HTTP 200 with a failure in it. All: ``…failed_generation_says_why``, in the vendor's own manner; at the submit:
+    ``test_minimax``.
+5.  A 429 that waiting does not mend: ``test_kling`` (arrears), ``test_openai_videos`` (quota); 402, all:
+    ``…refusal_of_the_account_by_a_gateway…``.
+6.  401 or 403 for a job that is fine. All: ``…refused_for_a_while…``; a wrong clock: ``test_kling``; Google's 403:
+    ``test_veo``, ``test_gemini_omni``.
+7.  An unknown id as an empty list (runware), as 404 or as an error. All: ``…unknown_twice_and_then_known``,
+    ``…lost_operation…``; ``test_runware``.
+8.  A status word nobody knows. All: ``test_contract_broken_answers``; words that official clients do not know: ``aborted``
+    in ``test_replicate``, ``THROTTLED`` in ``test_runway``, ``incomplete`` in ``test_gemini_omni``.
+9.  A step back after the end. All: ``…step_back…``. Webhooks are not taken, so none comes twice or too early.
+10. A cancel is accepted and the job succeeds; a cancelled job is a 404. fal, gemini_omni, replicate, runway:
+    ``test_contract_cancels``; ``test_runway``, ``test_fal``.
+11. A URL has expired. Another look tells one: all, ``…waits_runs_and_is_ready``; a fresh one: ``test_runway``; none any
+    more: ``test_replicate``, ``test_openai_videos``.
+12. A huge answer. All: ``test_contract_broken_answers``; an echoed input: ``test_gemini_omni``; a video inside the answer
+    cannot be asked for: ``test_veo``.
+13. How long to wait, as seconds, date, milliseconds, in the text, not at all. All: ``test_contract_limits``; texts:
+    ``test_replicate``, ``test_veo``.
+14. HTML, 5xx and nothing at all from a gateway. All: ``test_contract_broken_answers``.
+15. A model that is gone. All: ``…model_that_is_gone…``.
+16. Moderation at the submit: ``test_fal``, ``test_kling``, ``test_luma``, ``test_minimax``, ``test_gemini_omni``,
+    ``test_openai_videos``; at a look, all: ``…filtered_generation…``; a look answered with 400 is no end, all:
+    ``test_contract_broken_answers``.
 """
 
 from collections.abc import Callable

@@ -30,7 +30,7 @@ from vidpoll.providers.base import (
 from vidpoll.simulator import Call, Reply, answer
 
 #: One gateway serves all examples: each says anew what it answers.
-quickly = settings(max_examples=int(os.environ.get("EX", 25)), deadline=None, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=int(os.environ.get("EX", "25")), deadline=None, suppress_health_check=list(HealthCheck))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 
 

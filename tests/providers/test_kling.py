@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.subject import said, sent
-from vidpoll.accounts import Account
+from tests.providers.subject import said, sent, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers import adapter_of
 from vidpoll.providers.base import (
     Ambiguous,
     CheckOutcome,
@@ -28,7 +26,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors import kling
 from vidpoll.providers.vendors.kling import _listed, _outcome, _submitted, token
 from vidpoll.simulator import Simulator, World
@@ -39,14 +37,11 @@ Connect = Callable[..., Provider]
 
 
 @pytest.fixture
-def connect(simulator: Simulator) -> Connect:
-    def at(url: str = f"{simulator.url}/kling", api_key: str = "AK1:secret") -> Provider:
-        account = Account.model_validate(
-            {"name": "kling", "provider": "kling", "base_url": url, "api_key": api_key, "models": {ASKED.model: {}}}
-        )
-        return adapter_of(account, Http(account.base_url))
+def connect(world: World, simulator: Simulator) -> Connect:
+    def with_key(api_key: str = "AK1:secret") -> Provider:
+        return subject_of("kling", world, api_key=api_key).provider
 
-    return at
+    return with_key
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """What is MiniMax's own: errors under HTTP 200, and a file to ask for once the task is done."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
-from tests.providers.subject import followed, said
-from vidpoll.accounts import Account
+from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers import adapter_of
 from vidpoll.providers.base import (
     Ambiguous,
     CheckOutcome,
@@ -27,7 +24,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.minimax import _file, _file_id, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 from vidpoll.simulator.vendors import minimax
@@ -37,23 +34,11 @@ MODEL = "MiniMax-Hailuo-2.3"
 ASKED = GenerationRequest(provider="minimax", model=MODEL, prompt="a lion", id=uuid.uuid4())
 NOT_YET = Pending(stage="done at the provider, the video is not there yet")
 OTHER_SHAPE = Unreachable("HTTP 200 with JSON that is cut short or of another shape", FailureClass.UNREADABLE)
-Connect = Callable[..., Provider]
 
 
 @pytest.fixture
-def connect(simulator: Simulator) -> Connect:
-    def at(url: str = f"{simulator.url}/minimax", api_key: str = "key-minimax") -> Provider:
-        account = Account.model_validate(
-            {"name": "minimax", "provider": "minimax", "base_url": url, "api_key": api_key, "models": {MODEL: {}}}
-        )
-        return adapter_of(account, Http(account.base_url))
-
-    return at
-
-
-@pytest.fixture
-def provider(connect: Connect) -> Provider:
-    return connect()
+def provider(world: World, simulator: Simulator) -> Provider:
+    return subject_of("minimax", world).provider
 
 
 def request_(**changes: Any) -> GenerationRequest:

@@ -5,7 +5,7 @@ import uuid
 import pytest
 import requests
 
-from tests.providers.subject import followed, said, subject_of
+from tests.providers.subject import followed, pass_by, said, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
     Ambiguous,
@@ -245,6 +245,19 @@ def test_a_task_is_throttled_then_runs_with_progress_then_is_ready(world: World,
     assert ready.cost == 0.6
     assert requests.get(ready.videos[0], timeout=5).status_code == 200
     assert world.report()["status_calls"] == 3
+
+
+def test_a_look_after_the_end_has_a_fresh_url(world: World, runway: Provider):
+    operation = submitted(runway)
+    expired = check(runway, operation)
+
+    pass_by(world, 48 * 3600)
+    fresh = check(runway, operation)
+
+    assert isinstance(expired, Ready)
+    assert isinstance(fresh, Ready)
+    assert fresh.videos != expired.videos
+    assert requests.get(fresh.videos[0], timeout=5).status_code == 200
 
 
 def test_a_task_is_looked_at_every_five_seconds_at_most(runway: Provider):

@@ -157,10 +157,11 @@ def _submitted(answer: Answer, *, task_uuid: str, replay: bool) -> SubmitOutcome
     if any(part in str(error.get("code", "")).lower() for error in errors for part in _PASSING):
         # Runware may be at it all the same; a replay under our id finds out.
         return Ambiguous(_words(errors, "no acknowledgement"))
-    if errors and answer.status < 500:
-        return Refused(_code(errors[0]), _words(errors, "refused"))
+    told = next((error for error in errors if error.get("code")), None)
+    if told and answer.status < 500:
+        return Refused(_code(told), _words(errors, "refused"))
     if 400 <= answer.status < 500:
-        return Refused("refused", f"HTTP {answer.status}")
+        return Refused("refused", _words(errors, f"HTTP {answer.status}"))
     return Ambiguous(f"HTTP {answer.status} without an acknowledgement")
 
 
