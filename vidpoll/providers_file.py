@@ -112,7 +112,7 @@ def _place(
     if SIMULATOR not in environ:
         raise NotConfigured(f"{path}: accounts.{name} is simulated, but {SIMULATOR} is not set")
     url = environ[SIMULATOR].rstrip("/") + entry.simulator
-    own_key = {} if _KEYS & given.keys() else {"api_key": f"simulator-{name}"}
+    own_key = {} if _KEYS & given.keys() else {"api_key": entry.key_at_simulator(f"simulator-{name}")}
     return own_key | {"base_url": url}
 
 

@@ -1,43 +1,58 @@
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.providers.subject import MODELS, Subject, adapter
+from tests.providers.gateway import Gateway
+from tests.providers.subject import Subject, subject_of
+from vidpoll.catalogue import catalogue
 from vidpoll.simulator import Simulator, World
 
 
-@pytest.fixture(params=MODELS)
-def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator, tmp_path: Path) -> Subject:
-    return Subject(request.param, adapter(request.param, tmp_path, simulator.url), world)
+@pytest.fixture(scope="session")
+def server() -> Iterator[Simulator]:
+    with Simulator(World()) as running:
+        yield running
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[..., str]]:
-    """Start a server that answers everything with 200, one body and headers; its URL."""
-    servers = []
+def simulator(server: Simulator, world: World) -> Simulator:
+    """One server for all tests in here, with a world of its own for each."""
+    server.world = world
+    return server
 
-    def start(body: str, headers: Mapping[str, str] = MappingProxyType({})) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.send_response_only(200)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
 
-            do_GET = do_POST
+@pytest.fixture(params=catalogue())
+def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator) -> Subject:
+    """An account of every entry of the catalogue in turn."""
+    return subject_of(request.param, world)
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+@pytest.fixture(scope="session")
+def _gateways() -> Iterator[tuple[Gateway, Gateway]]:
+    with Gateway() as one, Gateway() as other:
+        yield one, other
+
+
+@pytest.fixture
+def gateway(_gateways: tuple[Gateway, Gateway]) -> Gateway:
+    """A server between an account and its vendor."""
+    _gateways[0].says("")
+    return _gateways[0]
+
+
+@pytest.fixture
+def stranger(_gateways: tuple[Gateway, Gateway]) -> Gateway:
+    """A server that nobody has a reason to call."""
+    _gateways[1].says("")
+    return _gateways[1]
+
+
+@pytest.fixture
+def clock(world: World) -> Callable[[float], None]:
+    """Sets the world's clock, which stands still from now on."""
+
+    def stands_at(moment: float) -> None:
+        world.clock = lambda: moment
+
+    stands_at(1_800_000_000.0)
+    return stands_at

@@ -1,141 +1,79 @@
-"""Every adapter against the simulator over HTTP: the same promises, whatever the wire format."""
+"""What every adapter keeps, over HTTP against its simulated vendor: paid once, and an outcome for whatever is answered.
 
-import re
-import socket
+Every entry of the catalogue is tested; what a provider has beyond the others, its adapter's capabilities say. The files
+``test_contract_*.py`` are parts of it. What is one vendor's own is in ``test_<provider>.py``, mostly as a table of answers.
+
+What goes wrong at vendors, and the tests that show it (without a file's name: here; "all": for every entry):
+
+1.  A submit is taken and its answer is lost. All: ``…without_an_answer_is_ambiguous…``; sent again under our id (runware):
+    ``…may_be_sent_again_and_is_charged_once``, refused as a conflict: ``test_runware``; looked up (runware, kling,
+    replicate): ``test_contract_lost_submits``.
+2.  Success without a video. All: ``…success_without_its_video…``, ``…filtered_generation…``; completed, then 422:
+    ``test_fal``; removed after an hour: ``test_replicate``, ``test_openai_videos``.
+3.  Some of several results (runware, veo): ``…partly_filtered…``.
+4.  HTTP 200 with a failure in it. All: ``…failed_generation_says_why``, in the vendor's own manner; at the submit:
+    ``test_minimax``.
+5.  A 429 that waiting does not mend: ``test_kling`` (arrears), ``test_openai_videos`` (quota); 402, all:
+    ``…refusal_of_the_account_by_a_gateway…``.
+6.  401 or 403 for a job that is fine. All: ``…refused_for_a_while…``; a wrong clock: ``test_kling``; Google's 403:
+    ``test_veo``, ``test_gemini_omni``.
+7.  An unknown id as an empty list (runware), as 404 or as an error. All: ``…unknown_twice_and_then_known``,
+    ``…lost_operation…``; ``test_runware``.
+8.  A status word nobody knows. All: ``test_contract_broken_answers``; words that official clients do not know: ``aborted``
+    in ``test_replicate``, ``THROTTLED`` in ``test_runway``, ``incomplete`` in ``test_gemini_omni``.
+9.  A step back after the end. All: ``…step_back…``. Webhooks are not taken, so none comes twice or too early.
+10. A cancel is accepted and the job succeeds; a cancelled job is a 404. fal, gemini_omni, replicate, runway:
+    ``test_contract_cancels``; ``test_runway``, ``test_fal``.
+11. A URL has expired. Another look tells one: all, ``…waits_runs_and_is_ready``; a fresh one: ``test_runway``; none any
+    more: ``test_replicate``, ``test_openai_videos``.
+12. A huge answer. All: ``test_contract_broken_answers``; an echoed input: ``test_gemini_omni``; a video inside the answer
+    cannot be asked for: ``test_veo``.
+13. How long to wait, as seconds, date, milliseconds, in the text, not at all. All: ``test_contract_limits``; texts:
+    ``test_replicate``, ``test_veo``.
+14. HTML, 5xx and nothing at all from a gateway. All: ``test_contract_broken_answers``.
+15. A model that is gone. All: ``…model_that_is_gone…``.
+16. Moderation at the submit: ``test_fal``, ``test_kling``, ``test_luma``, ``test_minimax``, ``test_gemini_omni``,
+    ``test_openai_videos``; at a look, all: ``…filtered_generation…``; a look answered with 400 is no end, all:
+    ``test_contract_broken_answers``.
+"""
+
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+import requests
 
-from tests import providers_file
-from tests.providers.subject import MODELS, SAMPLES, Subject, adapter
-from tests.waiting import until
-from vidpoll import providers
+from tests.providers.gateway import Gateway
+from tests.providers.subject import Subject, pass_by, those_that
+from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
-    CannotCancel,
     Failed,
+    More,
     NotFound,
     NotSent,
     Operation,
     Pending,
-    RateLimited,
     Ready,
     Refused,
+    Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers_file import load_accounts
-from vidpoll.simulator import Simulator
-from vidpoll.simulator.faults import QUOTAS
+
+#: Where no server is: a port of the loopback that only the system may listen on.
+NOWHERE = "http://127.0.0.1:1"
 
 
-def test_a_submit_is_charged_once_and_names_its_operation(subject: Subject):
-    operation = subject.submitted()
-
-    assert operation.name
-    assert (subject.world.report()["charged"], subject.world.report()["submit_calls"]) == (1, 1)
+# -- submit ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_running_operation_is_pending_and_then_ready(subject: Subject):
-    subject.world.durations.median_s = 0.3
-    operation = subject.submitted()
-
-    assert isinstance(subject.check(operation), Pending)
-    ready = until(lambda: isinstance(found := subject.check(operation), Ready) and found)
-    assert len(ready.videos) == 1
-    assert ready.videos[0].startswith(("http://127.0.0.1:", "gs://"))
+def test_a_submit_is_one_call_and_charged_once(subject: Subject):
+    assert subject.submitted().name
+    assert _paid(subject) == (1, 1)
 
 
-def test_several_operations_are_told_apart(subject: Subject):
-    operations = [subject.submitted(prompt=f"lion {number}") for number in range(7)]
-
-    outcomes = subject.provider.check(operations)
-
-    assert set(outcomes) == {operation.name for operation in operations}
-    videos = {outcome.videos for outcome in outcomes.values() if isinstance(outcome, Ready)}
-    assert len(videos) == 7
-    assert subject.world.report()["status_calls"] == -(-7 // subject.provider.capabilities.check_batch)
-
-
-@pytest.mark.parametrize("subject", SAMPLES, indirect=True)
-def test_all_results_asked_for_come_back(subject: Subject):
-    ready = subject.check(subject.submitted(params={SAMPLES[subject.account]: 3}))
-
-    assert isinstance(ready, Ready)
-    assert len(set(ready.videos)) == 3
-
-
-def test_a_filtered_job_is_a_failure_that_cannot_be_retried(subject: Subject):
-    subject.world.faults.job_filtered = 1
-
-    failed = subject.check(subject.submitted())
-
-    assert isinstance(failed, Failed)
-    assert (failed.code, failed.retryable) == ("content_filtered", False)
-    assert failed.message
-
-
-@pytest.mark.parametrize("subject", SAMPLES, indirect=True)
-def test_a_partly_filtered_job_is_ready_and_says_what_is_missing(subject: Subject):
-    subject.world.faults.job_partial = 1
-
-    ready = subject.check(subject.submitted(params={SAMPLES[subject.account]: 2}))
-
-    assert isinstance(ready, Ready)
-    assert (len(ready.videos), len(ready.notes)) == (1, 1)
-
-
-@pytest.mark.parametrize(
-    ("subject", "retryable"),
-    [("runware", True), ("vertex", True), ("gemini", True), ("replicate", False)],  # Replicate tells no reason to hope
-    indirect=["subject"],
-)
-def test_a_failed_job_is_a_failure_and_may_be_retried_where_the_vendor_says_so(subject: Subject, retryable: bool):
-    subject.world.faults.job_failed = 1
-
-    failed = subject.check(subject.submitted())
-
-    assert isinstance(failed, Failed)
-    assert failed.retryable is retryable
-    assert failed.message
-
-
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("", None), ("rubbish", None)])
-def test_a_429_carries_how_long_to_wait(subject: Subject, said: str, seconds: float | None):
-    operation = subject.submitted()
-    subject.world.faults.retry_after = said
-    subject.world.faults.submit_429 = subject.world.faults.status_429 = 1
-    request = subject.request()
-
-    assert subject.provider.submit(request, request.id, replay=False) == RateLimited(seconds)
-    assert subject.check(operation) == RateLimited(seconds)
-    assert subject.world.report()["charged"] == 1
-
-
-@pytest.mark.parametrize("form", QUOTAS)
-def test_a_quota_that_is_used_up_is_told_once_and_apart_for_each_verb(subject: Subject, form: str):
-    subject.world.faults.quota = form
-    subject.world.limits.update(submit=1, status=2)
-    provider, operation = subject.provider, subject.submitted()
-
-    assert 0.5 < provider.out_of_quota("submit") <= 1
-    assert provider.out_of_quota("submit") is None
-    subject.check(operation)
-    assert provider.out_of_quota("status") is None, "one is left"
-    subject.check(operation)
-    assert 0.5 < provider.out_of_quota("status") <= 1
-    assert isinstance(subject.check(operation), RateLimited)
-    assert provider.out_of_quota("status") is None, "a refusal tells for itself how long to wait"
-    assert provider.out_of_quota("submit") is None
-
-
-def test_an_account_that_is_told_no_quota_has_one(subject: Subject):
-    subject.world.limits.update(submit=1, status=1)
-    subject.check(subject.submitted())
-
-    assert subject.provider.out_of_quota("submit") is None
-    assert subject.provider.out_of_quota("status") is None
+def test_the_simplest_request_is_no_problem(subject: Subject):
+    assert subject.provider.problems(subject.request()) == []
 
 
 @pytest.mark.parametrize(
@@ -148,121 +86,256 @@ def test_an_account_that_is_told_no_quota_has_one(subject: Subject):
         ("submit_reset_mid_body", 1),
     ],
 )
-def test_a_submit_without_an_answer_is_ambiguous(subject: Subject, fault: str, charged: int):
+def test_a_submit_without_an_answer_is_ambiguous_and_never_tried_again(subject: Subject, fault: str, charged: int):
     setattr(subject.world.faults, fault, 1)
-    request = subject.request()
 
-    assert isinstance(subject.provider.submit(request, request.id, replay=False), Ambiguous)
-    assert subject.world.report()["submit_calls"] == 1, "a submit is never tried again by itself"
-    assert subject.world.report()["charged"] == charged
+    assert isinstance(subject.submit(), Ambiguous)
+    assert _paid(subject) == (1, charged)
 
 
-def test_a_submit_slower_than_its_timeout_is_ambiguous(subject: Subject, simulator: Simulator, tmp_path: Path):
-    subject.world.faults.submit_delay_s = 60
-    impatient = adapter(subject.account, tmp_path, simulator.url, submit_timeout_s=1)
-    request = subject.request()
-
-    assert isinstance(impatient.submit(request, request.id, replay=False), Ambiguous)
-    assert (subject.world.report()["submit_calls"], subject.world.report()["charged"]) == (1, 1)
-
-
-def test_a_submit_that_finds_nobody_was_not_sent(subject: Subject, tmp_path: Path):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        nobody = load_accounts(providers_file.write(tmp_path, f"http://127.0.0.1:{unused.getsockname()[1]}"))
-        request = subject.request()
-
-        outcome = providers.build(nobody)[subject.account].submit(request, request.id, replay=False)
-
-    assert isinstance(outcome, NotSent)
-
-
-def test_a_refused_key_says_nothing_of_the_generation(subject: Subject):
-    operation = subject.submitted()
-    subject.world.faults.status_unauthorized = 1
-
-    assert isinstance(subject.check(operation), Unauthorized)
-
-
-def test_a_key_that_is_not_set_is_told_without_a_call(subject: Subject, simulator: Simulator, tmp_path: Path):
-    operation, request = subject.submitted(), subject.request()
-    path = providers_file.write(tmp_path, simulator.url)
-    path.write_text(re.sub('api_key = "key-.*"', 'api_key_env = "NOT_SET_ANYWHERE"', path.read_text()))
-    adapter = providers.build(load_accounts(path))[subject.account]
-
-    outcomes = [adapter.submit(request, request.id, replay=False), adapter.check([operation])[operation.name]]
-
-    assert all(isinstance(outcome, Unauthorized) and "NOT_SET_ANYWHERE" in outcome.reason for outcome in outcomes)
-    assert (subject.world.report()["submit_calls"], subject.world.report()["status_calls"]) == (1, 0)
-
-
-def test_an_operation_the_provider_does_not_know_is_not_failed(subject: Subject):
-    operation = subject.submitted()
-    subject.world.faults.status_not_found = 1
-
-    assert isinstance(subject.check(operation), NotFound | Pending)
-
-
-@pytest.mark.parametrize("subject", [account for account in MODELS if account != "replicate"], indirect=True)
-def test_a_cancel_the_vendor_does_not_have_is_refused_without_a_call(subject: Subject):
-    operation = subject.submitted()
-
-    assert isinstance(subject.provider.cancel(operation), CannotCancel)
-    assert subject.world.report()["status_calls"] == 0
+def test_a_submit_that_finds_nobody_was_not_sent(subject: Subject):
+    assert isinstance(subject.again(url=NOWHERE).submit(), NotSent)
 
 
 def test_what_the_vendor_refuses_is_refused_with_its_words(subject: Subject):
-    request = subject.request().model_copy(update={"prompt": ""})
-
-    refused = subject.provider.submit(request, request.id, replay=False)
+    refused = subject.submit(subject.request().model_copy(update={"prompt": ""}))
 
     assert isinstance(refused, Refused)
     assert "rompt" in refused.message
+    assert _paid(subject) == (1, 0)
 
 
-def test_another_accounts_operation_is_not_found(subject: Subject, simulator: Simulator, tmp_path: Path):
+def test_a_model_that_is_gone_is_refused(subject: Subject, gateway: Gateway):
+    gateway.says('{"error": {"message": "gone"}}', 404)
+
+    refused = subject.again(url=gateway.url).submit()
+
+    assert isinstance(refused, Refused)
+    assert refused.code in ("model_not_found", "refused")  # which, where no path names the model
+
+
+# -- from the queue to the video ---------------------------------------------------------------------------------------
+
+
+def test_a_generation_waits_runs_and_is_ready(subject: Subject, clock: Callable[[float], None]):
+    subject.world.durations.median_s, subject.world.durations.queue_s = 1000, 300
     operation = subject.submitted()
-    text = providers_file.write(tmp_path, simulator.url).read_text().replace("key-", "other-")
-    (tmp_path / "other.toml").write_text(text)
+    (job,) = subject.world.jobs()
 
-    other = providers.build(load_accounts(tmp_path / "other.toml"))[subject.account]
+    waiting = subject.check(operation)
+    clock(job["starts_at"] + 500.5)
+    running = subject.check(operation)
+    clock(job["ready_at"])
+    ready = subject.check(operation)
 
-    assert isinstance(other.check([operation])[operation.name], NotFound | Pending)
-
-
-RUNNING = {
-    "runware": '{"data": [{"taskUUID": "o", "status": "processing"}]}',
-    "vertex": '{"name": "o"}',
-    "gemini": '{"name": "o"}',
-    "replicate": '{"status": "processing"}',
-}
-
-
-@pytest.mark.parametrize(
-    ("said", "seconds"), [("2500", 2.5), ("1e9", 300.0), ("-1", None), ("nan", None), ("soon", None), (None, None)]
-)
-def test_a_gateways_hint_when_to_look_again_is_passed_on(
-    subject: Subject, answering: Callable[..., str], tmp_path: Path, said: str | None, seconds: float | None
-):
-    url = answering(RUNNING[subject.account], {"OpenAI-Poll-After-Ms": said} if said else {})
-    behind_gateway = adapter(subject.account, tmp_path, url)
-
-    pending = behind_gateway.check([Operation("o")])["o"]
-
-    assert isinstance(pending, Pending)
-    assert pending.poll_after_s == seconds
+    assert isinstance(waiting, Pending)
+    assert waiting.progress in (0, None)
+    assert isinstance(running, Pending)
+    assert not running.queued
+    assert running.progress in (50, None)
+    assert isinstance(ready, Ready)
+    assert len(ready.videos) == 1
+    assert subject.check(operation) == ready, "however often it is asked for"
 
 
-@pytest.mark.parametrize(
-    "body", ["", "[]", "null", "{}", '{"data": 7, "errors": "x"}', '{"data": [7]}', "<html>", '"text"']
-)
-def test_a_nonsense_answer_is_never_an_error_nor_an_end(
-    subject: Subject, body: str, answering: Callable[..., str], tmp_path: Path
-):
-    adapter = providers.build(load_accounts(providers_file.write(tmp_path, answering(body))))[subject.account]
+def test_a_ready_video_can_be_fetched_with_the_accounts_key_at_most(subject: Subject):
+    ready = subject.check(subject.submitted())
+    assert isinstance(ready, Ready)
+    calls = subject.world.report()["status_calls"]
+
+    [url] = ready.videos
+    if url.startswith("gs://"):  # in a bucket of ours
+        return
+    assert isinstance(subject.provider, Adapter)
+    played = requests.get(url, headers=subject.provider.headers(), timeout=5)
+
+    assert url.startswith(subject.world.address)
+    assert played.content.startswith(b"\x1a\x45\xdf\xa3")  # EBML, what WebM is written in
+    assert subject.world.report()["status_calls"] == calls, "a download is no look"
+
+
+@pytest.mark.parametrize("state", ["waiting", "running", "ready", "failed", "filtered"])
+def test_a_look_is_one_call_and_one_more_where_it_says_so(subject: Subject, state: str, clock: Callable[[float], None]):
+    subject.world.durations.median_s, subject.world.durations.queue_s = 1000, 300
+    subject.world.faults.job_failed, subject.world.faults.job_filtered = state == "failed", state == "filtered"
+    operation = subject.submitted()
+    (job,) = subject.world.jobs()
+    clock({"waiting": job["accepted_at"], "running": job["starts_at"]}.get(state, job["ready_at"]))
+
+    outcome = subject.provider.check([operation])[operation.name]
+    assert subject.world.report()["status_calls"] == 1
+
+    if isinstance(outcome, More):
+        assert not isinstance(outcome.call(), More)
+        assert subject.world.report()["status_calls"] == 2
+
+
+def test_several_generations_are_told_apart_in_as_few_calls_as_can_be(subject: Subject):
+    subject.world.durations.median_s, size = 1000, subject.can.check_batch
+    operations = [subject.submitted(prompt=f"lion {number}") for number in range(size + 2)]
+    names = {operation.name for operation in operations}
+
+    batches = [operations[first : first + size] for first in range(0, len(operations), size)]
+    running = [subject.provider.check(batch) for batch in batches]
+    assert subject.world.report()["status_calls"] == len(batches) == -(-len(operations) // size)
+
+    pass_by(subject.world, 2000)
+    ready = [subject.check(operation) for operation in operations]
+
+    assert {name for batch in running for name in batch} == names
+    assert len({one.videos for one in ready if isinstance(one, Ready)}) == len(names) == len(operations)
+
+
+@pytest.mark.parametrize("subject", those_that(lambda can: can.results_param), indirect=True)
+def test_all_results_asked_for_come_back(subject: Subject):
+    ready = subject.check(subject.submitted(params={subject.can.results_param: 3}))
+
+    assert isinstance(ready, Ready)
+    assert len(set(ready.videos)) == 3
+
+
+# -- other ends --------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_generation_says_why(subject: Subject):
+    subject.world.faults.job_failed = 1
+
+    failed = subject.check(subject.submitted())
+
+    assert isinstance(failed, Failed)
+    assert failed.code != "content_filtered"
+    assert failed.message
+
+
+def test_a_filtered_generation_cannot_be_retried(subject: Subject):
+    subject.world.faults.job_filtered = 1
+
+    failed = subject.check(subject.submitted())
+
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.retryable) == ("content_filtered", False)
+    assert failed.message
+
+
+@pytest.mark.parametrize("subject", those_that(lambda can: can.results_param), indirect=True)
+def test_a_partly_filtered_generation_is_ready_and_says_what_is_missing(subject: Subject):
+    subject.world.faults.job_partial = 1
+
+    ready = subject.check(subject.submitted(params={subject.can.results_param: 2}))
+
+    assert isinstance(ready, Ready)
+    assert (len(ready.videos), len(ready.notes)) == (1, 1)
+
+
+@pytest.mark.parametrize("fault", ["status_no_url", "status_backwards"])
+def test_a_success_without_its_video_and_a_step_back_are_no_end(subject: Subject, fault: str):
+    operation = subject.submitted()
+    ready = subject.check(operation)
+    setattr(subject.world.faults, fault, 1)
+
+    told = subject.check(operation)
+
+    # A vendor that tells no URL cannot leave one out: then the video is where it was.
+    assert isinstance(told, Pending) or (told == ready and fault == "status_no_url")
+
+
+# -- operations nobody knows -------------------------------------------------------------------------------------------
+
+
+def test_an_operation_is_unknown_twice_and_then_known(subject: Subject):
+    subject.world.faults.not_found_first = 2
+    operation = subject.submitted()
+
+    seen = [subject.check(operation) for _ in range(3)]
+
+    assert all(isinstance(outcome, NotFound | Pending) for outcome in seen[:2])
+    assert isinstance(seen[2], Ready)
+
+
+def test_a_lost_operation_is_neither_failed_nor_ready(subject: Subject):
+    subject.world.faults.job_lost = 1
+    operation = subject.submitted()
+
+    assert isinstance(subject.check(operation), NotFound | Pending)
+    assert _paid(subject) == (1, 1)
+
+
+def test_nobody_sees_the_operations_of_another_key(subject: Subject):
+    operation = subject.submitted()
+
+    assert isinstance(subject.again(key="other").check(operation), NotFound | Pending)
+
+
+@pytest.mark.parametrize("name", ["nobodys", "a/b", "../x", "..", "%2e%2e/x", "x?y=z", "x#y", "x&y=z", "ü \r\n"])
+def test_a_name_is_never_read_as_more_than_a_name(subject: Subject, gateway: Gateway, name: str):
+    gateway.passes_on(subject.world)
+    known = subject.submitted().name
+
+    for one in (name, f"{known}?x=y", f"{known}&x=y", f"{known}/../{name}", f"../../{known}"):
+        outcome = subject.again(url=gateway.url).check(Operation(one))
+        assert isinstance(outcome, NotFound | Pending | Unreachable), one
+
+    assert all(call.path.startswith(subject.entry.simulator) for call in gateway.calls)
+    assert _paid(subject) == (1, 1)
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_key_is_told_as_one_and_pays_nothing(subject: Subject):
+    operation = subject.submitted()
+    wrong = subject.again(key="wrong")
+
+    assert isinstance(wrong.submit(), Unauthorized)
+    assert isinstance(wrong.check(operation), Unauthorized)
+    assert _paid(subject)[1] == 1
+
+
+def test_a_key_that_is_refused_for_a_while_says_nothing_of_the_generation(subject: Subject):
+    operation = subject.submitted()
+    subject.world.faults.status_unauthorized = 1
+    assert isinstance(subject.check(operation), Unauthorized)
+
+    subject.world.faults.status_unauthorized = 0
+    assert isinstance(subject.check(operation), Ready)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refusal_of_the_account_by_a_gateway_is_one(subject: Subject, gateway: Gateway, status: int):
+    gateway.says("<html>", status)
+    behind = subject.again(url=gateway.url)
+
+    assert isinstance(behind.submit(), Unauthorized)
+    assert isinstance(behind.check(subject.submitted()), Unauthorized)
+
+
+def test_a_key_that_is_not_set_is_told_without_a_call(subject: Subject):
+    operation = subject.submitted()
+    keyless = subject.again(api_key=None, api_key_env="NOT_SET_ANYWHERE")
+
+    outcomes = [keyless.submit(), keyless.check(operation)]
+
+    assert all(isinstance(outcome, Unauthorized) and "NOT_SET_ANYWHERE" in outcome.reason for outcome in outcomes)
+    assert (_paid(subject)[0], subject.world.report()["status_calls"]) == (1, 0)
+
+
+# -- an id of ours -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subject", those_that(lambda can: can.client_supplied_id), indirect=True)
+def test_a_submit_under_our_id_may_be_sent_again_and_is_charged_once(subject: Subject):
     request = subject.request()
+    subject.world.faults.submit_cut_after = 1
+    assert isinstance(subject.submit(request), Ambiguous)
+    subject.world.faults.submit_cut_after = 0
 
-    assert isinstance(adapter.submit(request, request.id, replay=False), Ambiguous | Refused)
-    assert isinstance(
-        adapter.check([Operation("a/models/m/operations/o")])["a/models/m/operations/o"], Unreachable | Pending
-    )
+    again = subject.submit(request, replay=True)
+
+    assert isinstance(again, Submitted)
+    assert isinstance(subject.check(Operation(again.operation_name, request.params)), Ready)
+    assert _paid(subject) == (2, 1)
+
+
+def _paid(subject: Subject) -> tuple[int, int]:
+    report = subject.world.report()
+    return report["submit_calls"], report["charged"]

@@ -2,49 +2,18 @@
 
 import uuid
 
-import pytest
-
-from tests.providers.contract import OneAccount
-from vidpoll.accounts import Account
-from vidpoll.catalogue import Model, catalogue
-from vidpoll.generation import GenerationRequest
-from vidpoll.providers import adapter_of
+from tests.providers.subject import Subject
 from vidpoll.providers.base import CannotCancel, Pending, Ready
-from vidpoll.providers.http import Http
-from vidpoll.simulator import Simulator, World
+from vidpoll.simulator import World
 
 
-class Entered(OneAccount):
-    """The account a catalogue entry makes, and the first model that takes a prompt alone."""
-
-    def request(self, **changes: object) -> GenerationRequest:
-        return super().request(
-            **{"provider": catalogue()[self.account].provider, "params": self.known.least(), **changes}
-        )
-
-    @property
-    def known(self) -> Model:
-        return catalogue()[self.account].models[self.model]
-
-
-@pytest.fixture(params=catalogue())
-def subject(request: pytest.FixtureRequest, world: World, simulator: Simulator) -> Entered:
-    entry = catalogue()[request.param]
-    model = next(name for name, one in entry.models.items() if not one.problems(one.least()))
-    account = Account(
-        name=entry.name, provider=entry.provider, base_url=simulator.url + entry.simulator, api_key="key:secret",
-        options=entry.options | entry.simulator_options, models={model: {}},
-    )  # fmt: skip
-    return Entered(entry.name, adapter_of(account, Http(account.base_url)), world, model)
-
-
-def test_what_the_catalogue_allows_is_taken_by_the_adapter_and_charged_once(subject: Entered, world: World):
+def test_what_the_catalogue_allows_is_taken_by_the_adapter_and_charged_once(subject: Subject, world: World):
     assert subject.provider.problems(subject.request()) == []
     assert subject.submitted().name
     assert (world.report()["charged"], world.report()["submit_calls"]) == (1, 1)
 
 
-def test_progress_is_told_where_it_is_declared_and_nowhere_else(subject: Entered, world: World):
+def test_progress_is_told_where_it_is_declared_and_nowhere_else(subject: Subject, world: World):
     world.durations.median_s = 1000
     now = 1_800_000_000.0
     world.clock = lambda: now
@@ -58,7 +27,7 @@ def test_progress_is_told_where_it_is_declared_and_nowhere_else(subject: Entered
     assert running.progress == (50 if subject.provider.capabilities.progress else None)
 
 
-def test_a_status_call_takes_as_many_as_are_declared(subject: Entered, world: World):
+def test_a_status_call_takes_as_many_as_are_declared(subject: Subject, world: World):
     batch = subject.provider.capabilities.check_batch
     world.durations.median_s = 1000
     operations = [subject.submitted(prompt=f"lion {number}") for number in range(batch + 1)]
@@ -70,7 +39,7 @@ def test_a_status_call_takes_as_many_as_are_declared(subject: Entered, world: Wo
     assert set(subject.provider.check(operations)) == {one.name for one in operations}
 
 
-def test_an_undeclared_cancel_calls_nobody_and_a_declared_one_does(subject: Entered, world: World):
+def test_an_undeclared_cancel_calls_nobody_and_a_declared_one_does(subject: Subject, world: World):
     world.durations.median_s = 1000
     operation = subject.submitted()
 
@@ -80,14 +49,14 @@ def test_an_undeclared_cancel_calls_nobody_and_a_declared_one_does(subject: Ente
     assert bool(world.report()["status_calls"]) == subject.provider.capabilities.cancel
 
 
-def test_who_may_download_is_declared(subject: Entered):
+def test_who_may_download_is_declared(subject: Subject):
     ready = subject.check(subject.submitted())
 
     assert isinstance(ready, Ready)
     assert ready.videos[0].startswith("gs://") == (subject.provider.capabilities.access == "bucket")
 
 
-def test_an_id_of_ours_is_sent_where_it_is_declared(subject: Entered, world: World):
+def test_an_id_of_ours_is_sent_where_it_is_declared(subject: Subject, world: World):
     request = subject.request(id=uuid.UUID(int=7))
     subject.provider.submit(request, uuid.UUID(int=7), replay=False)
     subject.provider.submit(request, uuid.UUID(int=7), replay=True)

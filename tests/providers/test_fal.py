@@ -1,13 +1,10 @@
 """What is fal's own: paths without the subpath, a result that is fetched apart, and its words."""
 
-import socket
 import uuid
 
 import pytest
-import requests
 
-from tests.providers.subject import followed, said
-from vidpoll.accounts import Account
+from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
     Ambiguous,
@@ -18,9 +15,9 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     NotFound,
-    NotSent,
     Operation,
     Pending,
+    Provider,
     RateLimited,
     Ready,
     Refused,
@@ -29,8 +26,8 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
-from vidpoll.providers.vendors.fal import ADAPTER, Fal, _cancelled, _result, _status, _submitted, _with_status
+from vidpoll.providers.http import Answer
+from vidpoll.providers.vendors.fal import _cancelled, _result, _status, _submitted, _with_status
 from vidpoll.simulator import Simulator, World
 
 MODEL = "fal-ai/veo3.1/fast"
@@ -40,33 +37,26 @@ POLICY = {"detail": [{"loc": ["body", "prompt"], "msg": "flagged", "type": "cont
 BROKEN = {"detail": "gone", "error_type": "runner_disconnected"}
 
 
-def adapter(url: str, key: str = "key-fal") -> Fal:
-    account = Account.model_validate(
-        {"name": "fal", "provider": "fal", "base_url": f"{url}/fal", "api_key": key, "models": {MODEL: {}}}
-    )
-    return ADAPTER(account, Http(account.base_url))
-
-
 @pytest.fixture
-def fal(simulator: Simulator) -> Fal:
-    return adapter(simulator.url)
+def fal(world: World, simulator: Simulator) -> Provider:
+    return subject_of("fal", world).provider
 
 
 def asked(model: str = MODEL, prompt: str = "a lion", **params: object) -> GenerationRequest:
     return GenerationRequest(provider="fal", model=model, prompt=prompt, params=params, id=uuid.uuid4())
 
 
-def submit(fal: Fal, request: GenerationRequest) -> SubmitOutcome:
+def submit(fal: Provider, request: GenerationRequest) -> SubmitOutcome:
     return fal.submit(request, request.id, replay=False)
 
 
-def submitted(fal: Fal, **changes: str) -> Operation:
+def submitted(fal: Provider, **changes: str) -> Operation:
     outcome = submit(fal, asked(**changes))
     assert isinstance(outcome, Submitted), outcome
     return Operation(outcome.operation_name)
 
 
-def check(fal: Fal, operation: Operation) -> CheckOutcome:
+def check(fal: Provider, operation: Operation) -> CheckOutcome:
     return followed(fal.check([operation])[operation.name])
 
 
@@ -239,13 +229,13 @@ def test_every_answer_to_a_cancel_is_understood(answer: Answer, outcome: object)
         ("fal-ai/veo3.1?fal_webhook=x", False),
     ],
 )
-def test_what_cannot_be_sent_is_told_before(fal: Fal, model: str, fits: bool):
+def test_what_cannot_be_sent_is_told_before(fal: Provider, model: str, fits: bool):
     wrong = [] if fits else [f"model: {model!r} is not of the form owner/app or owner/app/path"]
     assert fal.problems(asked(model)) == wrong
     assert fal.problems(asked(model, prompt="a lion", duration="8s")) == wrong
 
 
-def test_the_prompt_is_no_parameter(fal: Fal):
+def test_the_prompt_is_no_parameter(fal: Provider):
     request = asked().model_copy(update={"params": {"prompt": "a lioness"}})
     assert fal.problems(request) == ["params.prompt: is set by vidpoll"]
 
@@ -262,7 +252,7 @@ def test_the_prompt_is_no_parameter(fal: Fal):
     ],
 )
 def test_a_submit_is_charged_once_and_named_by_its_path_without_the_subpath(
-    world: World, fal: Fal, model: str, app: str
+    world: World, fal: Provider, model: str, app: str
 ):
     operation = submitted(fal, model=model)
 
@@ -273,7 +263,7 @@ def test_a_submit_is_charged_once_and_named_by_its_path_without_the_subpath(
     assert isinstance(check(fal, operation), Ready)
 
 
-def test_a_request_waits_then_runs_then_its_result_is_fetched_within_the_check(world: World, fal: Fal):
+def test_a_request_waits_then_runs_then_its_result_is_fetched_within_the_check(world: World, fal: Provider):
     world.durations.median_s, world.durations.queue_s = 1000, 300
     now = 1_800_000_000.0
     world.clock = lambda: now
@@ -293,120 +283,17 @@ def test_a_request_waits_then_runs_then_its_result_is_fetched_within_the_check(w
     assert world.report()["status_calls"] == 4, "the last check made two calls"
 
 
-def test_the_video_can_be_fetched(fal: Fal):
-    ready = check(fal, submitted(fal))
-
-    assert isinstance(ready, Ready)
-    assert requests.get(ready.videos[0], timeout=5).status_code == 200
-
-
-def test_several_operations_are_told_apart(fal: Fal):
-    operations = [submitted(fal, prompt=f"lion {number}") for number in range(5)]
-
-    outcomes = {name: followed(one) for name, one in fal.check(operations).items()}
-
-    assert len({outcome.videos for outcome in outcomes.values()}) == 5
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        ("job_failed", Failed("runner_disconnected", "The runner disconnected unexpectedly.", retryable=True)),
-        (
-            "job_filtered",
-            Failed(
-                "content_filtered",
-                "prompt: The content could not be processed because it was flagged by a content checker.",
-            ),
-        ),
-        ("status_no_url", NO_VIDEO),
-        ("status_not_found", NotFound("Request not found")),
-        ("status_unknown_word", Unreachable("unknown status 'DAYDREAMING'", FailureClass.UNKNOWN_STATUS)),
-        ("status_unauthorized", Unauthorized("Cannot access application. Authentication is required.")),
-        ("status_500", Unreachable("HTTP 503: Service Unavailable", FailureClass.SERVER_ERROR)),
-        ("status_429", RateLimited(1.0)),
-    ],
-)
-def test_what_goes_wrong_is_told_for_what_it_is(world: World, fal: Fal, fault: str, outcome: object):
-    setattr(world.faults, fault, 1)
-
-    assert check(fal, submitted(fal)) == outcome
-
-
-@pytest.mark.parametrize("fault", ["status_cut", "status_html", "status_html_200", "status_empty", "status_truncated"])
-def test_a_broken_answer_says_nothing_of_the_request(world: World, fal: Fal, fault: str):
-    operation = submitted(fal)
-    setattr(world.faults, fault, 1)
-
-    assert isinstance(check(fal, operation), Unreachable)
-
-
-@pytest.mark.parametrize(
-    ("fault", "charged"),
-    [
-        ("submit_cut_before", 0),
-        ("submit_500", 0),
-        ("submit_cut_after", 1),
-        ("submit_500_after", 1),
-        ("submit_reset_mid_body", 1),
-    ],
-)
-def test_a_submit_without_an_answer_is_ambiguous_and_not_tried_again(world: World, fal: Fal, fault: str, charged: int):
-    setattr(world.faults, fault, 1)
-
-    assert isinstance(submit(fal, asked()), Ambiguous)
-    assert (world.report()["submit_calls"], world.report()["charged"]) == (1, charged)
-
-
-def test_a_submit_that_finds_nobody_was_not_sent():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        outcome = submit(adapter(f"http://127.0.0.1:{unused.getsockname()[1]}"), asked())
-
-    assert isinstance(outcome, NotSent)
-
-
-def test_a_submit_over_the_limit_is_told_when_to_come_again(world: World, fal: Fal):
-    world.faults.submit_429, world.faults.retry_after = 1, "7"
-
-    assert submit(fal, asked()) == RateLimited(7.0)
-    assert world.report()["charged"] == 0
-
-
-def test_what_fal_refuses_is_refused_with_its_words(fal: Fal):
-    request = asked().model_copy(update={"prompt": ""})
-
-    assert submit(fal, request) == Refused("invalid_input", "prompt: field required: prompt")
-
-
-def test_the_request_of_another_key_is_not_found(fal: Fal, simulator: Simulator):
-    operation = submitted(fal)
-
-    assert check(adapter(simulator.url, "another"), operation) == NotFound("Request not found")
-
-
-def test_a_request_is_not_found_below_its_subpath(fal: Fal):
+def test_a_request_is_not_found_below_its_subpath(fal: Provider):
     operation = submitted(fal)
     below = Operation(operation.name.replace("/requests/", "/fast/requests/"))
 
     assert isinstance(check(fal, below), NotFound)
 
 
-@pytest.mark.parametrize("name", ["o", "a/b/requests/../../x", "fal-ai/veo3.1/requests/%2e%2e/y?z#"])
-def test_a_name_nobody_gave_is_not_found(fal: Fal, name: str):
-    assert isinstance(check(fal, Operation(name)), NotFound)
-
-
-def test_a_name_is_never_read_as_more_than_a_name(fal: Fal):
-    operation = submitted(fal)
-
-    assert isinstance(check(fal, Operation(operation.name + "?x=1")), NotFound)
-
-
 # -- cancelling --------------------------------------------------------------------------------------------------------
 
 
-def test_a_running_request_is_told_to_stop_and_is_cancelled_later(world: World, fal: Fal):
+def test_a_running_request_is_told_to_stop_and_is_cancelled_later(world: World, fal: Provider):
     world.durations.median_s = 1000
     operation = submitted(fal)
 
@@ -415,38 +302,10 @@ def test_a_running_request_is_told_to_stop_and_is_cancelled_later(world: World, 
     assert (world.report()["cancelled"], world.report()["charged"]) == (1, 1)
 
 
-def test_a_request_that_waits_is_removed_at_once(world: World, fal: Fal):
+def test_a_request_that_waits_is_removed_at_once(world: World, fal: Provider):
     world.durations.median_s, world.durations.queue_s = 1000, 300
     world.clock = lambda: 1_800_000_000.0
     operation = submitted(fal)
 
     assert fal.cancel(operation) == Cancelled()
     assert isinstance(check(fal, operation), NotFound)
-
-
-def test_a_cancel_that_comes_too_late_changes_nothing(fal: Fal):
-    operation = submitted(fal)
-
-    assert fal.cancel(operation) == CannotCancel("fal says ALREADY_COMPLETED")
-    assert isinstance(check(fal, operation), Ready)
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        ("cancel_refused", CannotCancel("fal says ALREADY_COMPLETED")),
-        ("cancel_500", Unreachable("HTTP 500: Internal Server Error", FailureClass.SERVER_ERROR)),
-        ("cancel_ignored", CancelAccepted()),
-    ],
-)
-def test_a_cancel_that_is_not_followed_leaves_the_request_running(world: World, fal: Fal, fault: str, outcome: object):
-    world.durations.median_s = 1000
-    operation = submitted(fal)
-    setattr(world.faults, fault, 1)
-
-    assert fal.cancel(operation) == outcome
-    assert isinstance(check(fal, operation), Pending)
-
-
-def test_an_unknown_request_cannot_be_cancelled(fal: Fal):
-    assert fal.cancel(Operation("fal-ai/veo3.1/requests/nobodys")) == CannotCancel("fal says NOT_FOUND")

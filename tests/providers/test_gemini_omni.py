@@ -1,12 +1,11 @@
 """What is the Interactions API's own: its states, its echo of the input, its cancel."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
-from tests.providers.contract import Contract, OneAccount, subject_at
-from tests.providers.subject import said
+from tests.providers.gateway import Gateway
+from tests.providers.subject import Subject, said, subject_of
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -26,7 +25,7 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import BODY_LIMIT, Answer
 from vidpoll.providers.vendors.gemini_omni import NEEDS_KEY, _cancelled, _outcome, _submitted
-from vidpoll.simulator import World
+from vidpoll.simulator import Simulator, World
 
 NOT_YET = Pending(stage="done at the provider, the video is not there yet")
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "x"}, {"type": "video", "uri": "https://input"}]}
@@ -35,6 +34,11 @@ VIDEO = {"type": "video", "mime_type": "video/mp4", "uri": "https://v/F"}
 
 def error(code: object, message: str = "no", **more: object) -> dict:
     return {"error": {"code": code, "message": message, **more}}
+
+
+@pytest.fixture
+def subject(world: World, simulator: Simulator) -> Subject:
+    return subject_of("gemini_omni", world)
 
 
 @pytest.mark.parametrize(
@@ -158,87 +162,38 @@ def test_every_answer_to_a_cancel_is_understood(answer: Answer, outcome: object)
     ],
 )
 def test_an_echoed_input_is_read_over_and_too_long_a_one_is_no_failure(
-    world: World, answering: Callable[..., str], echoed: int, outcome: object
+    subject: Subject, gateway: Gateway, echoed: int, outcome: object
 ):
     image = {"type": "image", "data": "x" * echoed}
     steps = [{"type": "user_input", "content": [image]}, {"type": "model_output", "content": [VIDEO]}]
-    url = answering(json.dumps({"id": "int_1", "status": "completed", "steps": steps}))
+    gateway.says(json.dumps({"id": "int_1", "status": "completed", "steps": steps}))
 
-    assert subject_at(url, "gemini_omni", "gemini-omni-1.1-flash", world).check(Operation("int_1")) == outcome
+    assert subject.again(url=gateway.url).check(Operation("int_1")) == outcome
 
 
-class TestOverHttp(Contract):
-    provider, model, path = "gemini_omni", "gemini-omni-1.1-flash", "/gemini_omni/v1beta"
+def test_parameters_go_where_google_reads_them(subject: Subject, world: World):
+    image = {"type": "image", "uri": "https://i"}
+    task = {"video_config": {"task": "image_to_video"}}
+    params = {"duration": "8s", "resolution": "720p", "input": [image], "generation_config": task}
 
-    def test_parameters_go_where_google_reads_them(self, subject: OneAccount, world: World):
-        image = {"type": "image", "uri": "https://i"}
-        task = {"video_config": {"task": "image_to_video"}}
-        params = {"duration": "8s", "resolution": "720p", "input": [image], "generation_config": task}
+    subject.submitted(params=params)
 
-        subject.submitted(params=params)
+    (job,) = world.jobs()
+    assert job["request"] == {
+        "model": subject.model,
+        "input": [{"type": "text", "text": "a lion"}, image],
+        "background": True,
+        "store": True,
+        "response_format": {"type": "video", "delivery": "uri", "duration": "8s", "resolution": "720p"},
+        "generation_config": task,
+    }
 
-        (job,) = world.jobs()
-        assert job["request"] == {
-            "model": "gemini-omni-1.1-flash",
-            "input": [{"type": "text", "text": "a lion"}, image],
-            "background": True,
-            "store": True,
-            "response_format": {"type": "video", "delivery": "uri", "duration": "8s", "resolution": "720p"},
-            "generation_config": task,
-        }
 
-    def test_what_cannot_be_sent_is_told_before(self, subject: OneAccount):
-        wrong = subject.request(params={"store": False, "input": "a lion", "duration": "8s"})
+def test_what_cannot_be_sent_is_told_before(subject: Subject):
+    wrong = subject.request(params={"store": False, "input": "a lion", "duration": "8s"})
 
-        assert subject.provider.problems(wrong) == [
-            "params.store: is set by vidpoll",
-            "params.input: must be a list of parts beside the prompt",
-        ]
-        assert subject.provider.problems(subject.request(params={"input": [], "duration": "8s"})) == []
-
-    def test_an_interaction_that_is_completed_without_its_video_is_looked_at_again(
-        self, subject: OneAccount, world: World
-    ):
-        operation = subject.submitted(params={"input": [{"type": "video", "uri": "https://input"}]})
-        world.faults.status_no_url = 1
-        assert subject.check(operation) == NOT_YET
-
-        world.faults.status_no_url = 0
-
-        assert isinstance(subject.check(operation), Ready)
-
-    def test_a_running_interaction_is_cancelled_and_stays_charged(self, subject: OneAccount, world: World):
-        world.durations.median_s = 1000
-        operation = subject.submitted()
-
-        assert subject.provider.cancel(operation) == Cancelled()
-        assert subject.check(operation) == Cancelled()
-        assert (world.report()["cancelled"], world.report()["charged"]) == (1, 1)
-
-    def test_a_cancel_that_comes_too_late_changes_nothing(self, subject: OneAccount, world: World):
-        operation = subject.submitted()
-
-        assert subject.provider.cancel(operation) == CannotCancel("it has ended already: completed")
-        assert isinstance(subject.check(operation), Ready)
-        assert world.report()["cancelled"] == 0
-
-    @pytest.mark.parametrize(
-        ("fault", "outcome"),
-        [
-            ("cancel_refused", CannotCancel("The interaction cannot be cancelled.")),
-            ("cancel_500", Unreachable("HTTP 500: Internal error encountered.", FailureClass.SERVER_ERROR)),
-            ("cancel_ignored", CancelAccepted()),
-        ],
-    )
-    def test_a_cancel_google_does_not_follow_leaves_the_interaction_running(
-        self, subject: OneAccount, world: World, fault: str, outcome: object
-    ):
-        world.durations.median_s = 1000
-        operation = subject.submitted()
-        setattr(world.faults, fault, 1)
-
-        assert subject.provider.cancel(operation) == outcome
-        assert isinstance(subject.check(operation), Pending)
-
-    def test_an_unknown_interaction_cannot_be_cancelled(self, subject: OneAccount):
-        assert subject.provider.cancel(Operation("../x")) == CannotCancel("Interaction ..%2Fx not found.")
+    assert subject.provider.problems(wrong) == [
+        "params.store: is set by vidpoll",
+        "params.input: must be a list of parts beside the prompt",
+    ]
+    assert subject.provider.problems(subject.request(params={"input": [], "duration": "8s"})) == []

@@ -2,15 +2,18 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
-from tests.providers.contract import Contract
+from tests.providers import subject, test_contract
+from tests.providers.subject import Subject
 from vidpoll.catalogue import _entry
 from vidpoll.providers import names
 from vidpoll.providers import vendors as adapters
+from vidpoll.simulator import Simulator, World
 from vidpoll.simulator import vendors as simulated
 from vidpoll.simulator.dispatch import bases
 
@@ -38,7 +41,6 @@ def test_the_page_has_every_file_and_each_is_found_by_its_name():
         "vidpoll/providers/vendors/acme.py",
         "vidpoll/simulator/vendors/acme.py",
         "vidpoll/catalogue/acme.toml",
-        "tests/providers/test_acme.py",
     ]
     assert "acme" in names()
     assert "/acme/v1" in bases()
@@ -50,5 +52,21 @@ def test_its_catalogue_entry_is_right():
     assert (entry.provider, entry.simulator, list(entry.models)) == ("acme", "/acme/v1", ["acme-1"])
 
 
-class TestOverHttp(Contract):
-    provider, model, path = "acme", "acme-1", "/acme/v1"
+@pytest.fixture
+def acme(world: World, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    entry = _entry("acme", FILES["vidpoll/catalogue/acme.toml"])
+    monkeypatch.setattr(subject, "catalogue", lambda: {"acme": entry})
+    return subject.subject_of("acme", world)
+
+
+#: Those of the contract's tests that want nothing but a subject.
+BEHAVIOURS = [
+    test
+    for name, test in vars(test_contract).items()
+    if name.startswith("test_") and list(signature(test).parameters) == ["subject"] and not hasattr(test, "pytestmark")
+]
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda test: test.__name__)
+def test_it_keeps_the_contract(behaviour: Callable[[Subject], None], acme: Subject):
+    behaviour(acme)

@@ -6,21 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import requests
 
-from tests.providers.subject import said, sent
-from vidpoll.accounts import Account
+from tests.providers.subject import said, sent, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers import adapter_of
 from vidpoll.providers.base import (
     Ambiguous,
-    CannotCancel,
     CheckOutcome,
     Failed,
     FailureClass,
     Listed,
     NotFound,
-    NotSent,
     Operation,
     Pending,
     Provider,
@@ -31,7 +26,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors import kling
 from vidpoll.providers.vendors.kling import _listed, _outcome, _submitted, token
 from vidpoll.simulator import Simulator, World
@@ -42,14 +37,11 @@ Connect = Callable[..., Provider]
 
 
 @pytest.fixture
-def connect(simulator: Simulator) -> Connect:
-    def at(url: str = f"{simulator.url}/kling", api_key: str = "AK1:secret") -> Provider:
-        account = Account.model_validate(
-            {"name": "kling", "provider": "kling", "base_url": url, "api_key": api_key, "models": {ASKED.model: {}}}
-        )
-        return adapter_of(account, Http(account.base_url))
+def connect(world: World, simulator: Simulator) -> Connect:
+    def with_key(api_key: str = "AK1:secret") -> Provider:
+        return subject_of("kling", world, api_key=api_key).provider
 
-    return at
+    return with_key
 
 
 @pytest.fixture
@@ -309,23 +301,6 @@ def test_a_second_task_under_our_id_is_refused_and_not_taken_for_a_mistake(provi
 # -- against the simulator ---------------------------------------------------------------------------------------------
 
 
-def test_a_task_waits_runs_and_is_ready(provider: Provider, world: World):
-    world.durations.median_s, world.durations.queue_s = 1000, 300
-    now = 1_800_000_000.0
-    world.clock = lambda: now
-    operation = submitted(provider)
-    (job,) = world.jobs()
-
-    assert check(provider, operation) == Pending(stage="submitted", queued=True)
-    now = job["starts_at"]
-    assert check(provider, operation) == Pending()
-    now = job["ready_at"]
-    ready = check(provider, operation)
-    assert isinstance(ready, Ready)
-    assert requests.head(ready.videos[0], timeout=5).status_code == 200
-    assert (world.report()["charged"], world.report()["submit_calls"]) == (1, 1)
-
-
 @pytest.mark.parametrize(
     ("params", "kind"),
     [({}, "text2video"), ({"image": "https://i/1.png"}, "image2video"), ({"image_tail": "aGk="}, "image2video")],
@@ -351,48 +326,6 @@ def test_what_kling_gets_is_what_was_asked_for_under_our_id(provider: Provider, 
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        ("job_failed", Failed("failed", "The video could not be generated.")),
-        ("job_filtered", Failed("content_filtered", "The result triggered the content security policy.")),
-        ("job_lost", NotFound("1203: Resource not found")),
-        ("status_no_url", NOT_YET),
-        ("status_backwards", Pending(stage="submitted", queued=True)),
-        ("status_not_found", NotFound("1203: Resource not found")),
-        ("status_unknown_word", Unreachable("unknown status 'daydreaming'", FailureClass.UNKNOWN_STATUS)),
-        ("status_unauthorized", Unauthorized("1004: Token expired; is our clock right?")),
-        ("status_429", RateLimited(1.0)),
-        ("status_500", Unreachable("5001: Server unavailable")),
-    ],
-)
-def test_what_goes_wrong_with_a_task_or_its_check_is_told_as_what_it_is(
-    provider: Provider, world: World, fault: str, outcome: object
-):
-    setattr(world.faults, fault, 1)
-
-    assert check(provider, submitted(provider)) == outcome
-
-
-@pytest.mark.parametrize(
-    ("fault", "charged"),
-    [
-        ("submit_cut_before", 0),
-        ("submit_500", 0),
-        ("submit_cut_after", 1),
-        ("submit_500_after", 1),
-        ("submit_reset_mid_body", 1),
-    ],
-)
-def test_a_submit_without_an_answer_is_ambiguous_and_never_repeated(
-    provider: Provider, world: World, fault: str, charged: int
-):
-    setattr(world.faults, fault, 1)
-
-    assert isinstance(provider.submit(ASKED, ASKED.id, replay=False), Ambiguous)
-    assert (world.report()["submit_calls"], world.report()["charged"]) == (1, charged)
-
-
 def test_of_two_429_one_waits_and_one_is_the_accounts(connect: Connect, world: World):
     world.faults.submit_429 = 1
     world.faults.retry_after = "7"
@@ -402,26 +335,6 @@ def test_of_two_429_one_waits_and_one_is_the_accounts(connect: Connect, world: W
         "1101: Account in arrears"
     )
     assert world.report()["charged"] == 0
-
-
-def test_another_accounts_task_is_unknown(connect: Connect, provider: Provider):
-    assert isinstance(check(connect(api_key="AK2:secret"), submitted(provider)), NotFound)
-
-
-def test_a_submit_that_finds_nobody_was_not_sent(connect: Connect):
-    assert isinstance(connect(url="http://127.0.0.1:1").submit(ASKED, ASKED.id, replay=False), NotSent)
-
-
-def test_nothing_is_cancelled(provider: Provider):
-    assert not provider.capabilities.cancel
-    assert provider.cancel(Operation("text2video/k1")) == CannotCancel("kling cannot cancel")
-
-
-def test_ids_cannot_lead_to_another_path(provider: Provider):
-    operation = submitted(provider)
-
-    assert isinstance(check(provider, Operation(f"{operation.name}?x=y")), NotFound)
-    assert isinstance(check(provider, Operation(f"text2video/../{operation.name}")), NotFound)
 
 
 def test_what_cannot_be_sent_is_told_before(provider: Provider):

@@ -2,11 +2,9 @@
 
 import pytest
 
-from tests.providers.contract import Contract, OneAccount
-from tests.providers.subject import said
+from tests.providers.subject import Subject, said, subject_of
 from vidpoll.providers.base import (
     Ambiguous,
-    CannotCancel,
     Failed,
     FailureClass,
     NotFound,
@@ -20,9 +18,14 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.luma import _outcome, _submitted
-from vidpoll.simulator import World
+from vidpoll.simulator import Simulator, World
 
 NOT_YET = Pending(stage="done at the provider, the video is not there yet")
+
+
+@pytest.fixture
+def subject(world: World, simulator: Simulator) -> Subject:
+    return subject_of("luma", world)
 
 
 @pytest.mark.parametrize(
@@ -93,31 +96,17 @@ def test_every_answer_to_a_check_is_understood(answer: Answer, outcome: object):
     assert _outcome(answer) == outcome
 
 
-class TestOverHttp(Contract):
-    provider, model, path = "luma", "ray-2", "/luma/dream-machine/v1"
+def test_parameters_go_beside_the_prompt(subject: Subject, world: World):
+    subject.submitted(params={"duration": "9s", "loop": True})
 
-    def test_parameters_go_beside_the_prompt(self, subject: OneAccount, world: World):
-        subject.submitted(params={"duration": "9s", "loop": True})
+    (job,) = world.jobs()
+    assert job["request"] == {"model": "ray-2", "prompt": "a lion", "duration": "9s", "loop": True}
 
-        (job,) = world.jobs()
-        assert job["request"] == {"model": "ray-2", "prompt": "a lion", "duration": "9s", "loop": True}
 
-    def test_parameters_that_are_vidpolls_are_refused(self, subject: OneAccount):
-        wrong = subject.request(params={"callback_url": "https://x", "prompt": "x", "loop": True})
+def test_parameters_that_are_vidpolls_are_refused(subject: Subject):
+    wrong = subject.request(params={"callback_url": "https://x", "prompt": "x", "loop": True})
 
-        assert subject.provider.problems(wrong) == [
-            "params.callback_url: is set by vidpoll",
-            "params.prompt: is set by vidpoll",
-        ]
-
-    def test_a_generation_that_is_completed_without_its_video_is_looked_at_again(
-        self, subject: OneAccount, world: World
-    ):
-        operation = subject.submitted()
-        world.faults.status_no_url = 1
-
-        assert subject.check(operation) == NOT_YET
-
-    def test_luma_cannot_cancel(self, subject: OneAccount, world: World):
-        assert isinstance(subject.provider.cancel(subject.submitted()), CannotCancel)
-        assert world.report()["status_calls"] == 0
+    assert subject.provider.problems(wrong) == [
+        "params.callback_url: is set by vidpoll",
+        "params.prompt: is set by vidpoll",
+    ]

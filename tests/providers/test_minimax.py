@@ -1,24 +1,19 @@
 """What is MiniMax's own: errors under HTTP 200, and a file to ask for once the task is done."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
-from tests.providers.subject import followed, said
-from vidpoll.accounts import Account
+from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers import adapter_of
 from vidpoll.providers.base import (
     Ambiguous,
-    CannotCancel,
     CheckOutcome,
     Failed,
     FailureClass,
     NotFound,
-    NotSent,
     Operation,
     Pending,
     Provider,
@@ -29,7 +24,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.minimax import _file, _file_id, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 from vidpoll.simulator.vendors import minimax
@@ -39,23 +34,11 @@ MODEL = "MiniMax-Hailuo-2.3"
 ASKED = GenerationRequest(provider="minimax", model=MODEL, prompt="a lion", id=uuid.uuid4())
 NOT_YET = Pending(stage="done at the provider, the video is not there yet")
 OTHER_SHAPE = Unreachable("HTTP 200 with JSON that is cut short or of another shape", FailureClass.UNREADABLE)
-Connect = Callable[..., Provider]
 
 
 @pytest.fixture
-def connect(simulator: Simulator) -> Connect:
-    def at(url: str = f"{simulator.url}/minimax", api_key: str = "key-minimax") -> Provider:
-        account = Account.model_validate(
-            {"name": "minimax", "provider": "minimax", "base_url": url, "api_key": api_key, "models": {MODEL: {}}}
-        )
-        return adapter_of(account, Http(account.base_url))
-
-    return at
-
-
-@pytest.fixture
-def provider(connect: Connect) -> Provider:
-    return connect()
+def provider(world: World, simulator: Simulator) -> Provider:
+    return subject_of("minimax", world).provider
 
 
 def request_(**changes: Any) -> GenerationRequest:
@@ -259,78 +242,6 @@ def test_what_minimax_gets_is_what_was_asked_for(provider: Provider, world: Worl
 
     (job,) = world.jobs()
     assert job["request"] == {"model": MODEL, "prompt": "a lion", "duration": 10, "resolution": "768P"}
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        ("job_failed", Failed("failed", "unknown error", retryable=True)),
-        ("job_filtered", Failed("content_filtered", "output sensitive")),
-        ("job_lost", NotFound("2013: invalid params, task_id does not exist")),
-        ("status_no_url", NOT_YET),
-        ("status_backwards", Pending(stage="queueing", queued=True)),
-        ("status_not_found", NotFound("2013: invalid params, task_id does not exist")),
-        ("status_unknown_word", Unreachable("unknown status 'daydreaming'", FailureClass.UNKNOWN_STATUS)),
-        ("status_unauthorized", Unauthorized("1004: login fail: please check the API secret key")),
-        ("status_429", RateLimited(1.0)),
-        ("status_500", Unreachable("1033: system error")),
-        ("status_html_200", Unreachable("HTTP 200 with HTML in place of JSON", FailureClass.UNREADABLE)),
-    ],
-)
-def test_what_goes_wrong_with_a_task_or_its_check_is_told_as_what_it_is(
-    provider: Provider, world: World, fault: str, outcome: object
-):
-    setattr(world.faults, fault, 1)
-
-    assert check(provider, submitted(provider)) == outcome
-
-
-@pytest.mark.parametrize(
-    ("fault", "charged"),
-    [
-        ("submit_cut_before", 0),
-        ("submit_500", 0),
-        ("submit_cut_after", 1),
-        ("submit_500_after", 1),
-        ("submit_reset_mid_body", 1),
-    ],
-)
-def test_a_submit_without_an_answer_is_ambiguous_and_never_repeated(
-    provider: Provider, world: World, fault: str, charged: int
-):
-    setattr(world.faults, fault, 1)
-
-    assert isinstance(provider.submit(ASKED, ASKED.id, replay=False), Ambiguous)
-    assert (world.report()["submit_calls"], world.report()["charged"]) == (1, charged)
-
-
-def test_a_refused_submit_is_not_charged_whatever_its_http_status(provider: Provider, world: World):
-    wrong = request_(params={"duration": 7})
-    assert isinstance(provider.submit(wrong, wrong.id, replay=False), Refused)
-    world.faults.submit_429 = 1
-    world.faults.retry_after = "7"
-    assert provider.submit(ASKED, ASKED.id, replay=False) == RateLimited(7.0)
-
-    assert (world.report()["submit_calls"], world.report()["charged"]) == (2, 0)
-
-
-def test_another_accounts_task_is_unknown(connect: Connect, provider: Provider):
-    assert isinstance(check(connect(api_key="other"), submitted(provider)), NotFound)
-
-
-def test_a_submit_that_finds_nobody_was_not_sent(connect: Connect):
-    assert isinstance(connect(url="http://127.0.0.1:1").submit(ASKED, ASKED.id, replay=False), NotSent)
-
-
-def test_nothing_is_cancelled_and_nothing_looked_up(provider: Provider):
-    assert (provider.capabilities.cancel, provider.capabilities.look_up) == (False, False)
-    assert provider.cancel(Operation("361")) == CannotCancel("minimax cannot cancel")
-
-
-def test_an_id_cannot_add_to_the_query(provider: Provider):
-    operation = submitted(provider)
-
-    assert isinstance(check(provider, Operation(f"{operation.name}&x=y")), NotFound)
 
 
 def test_what_cannot_be_sent_is_told_before(provider: Provider):

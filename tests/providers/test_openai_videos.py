@@ -1,15 +1,11 @@
 """What is the Videos API's own: results without a URL, that need the key and are kept for an hour."""
 
-from collections.abc import Callable
-
 import pytest
 import requests
 
-from tests.providers.contract import Contract, OneAccount, subject_at
-from tests.providers.subject import said
+from tests.providers.subject import Subject, said, subject_of
 from vidpoll.providers.base import (
     Ambiguous,
-    CannotCancel,
     Failed,
     FailureClass,
     NotFound,
@@ -24,7 +20,7 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.openai_videos import NEEDS_KEY, _outcome, _submitted
-from vidpoll.simulator import World
+from vidpoll.simulator import Simulator, World
 
 DATE = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}
 NOW = 1_795_262_400
@@ -35,6 +31,11 @@ GONE = Failed("output_gone", "the video was made and has been removed, as it is 
 
 def error(code: str | None, message: str = "no") -> dict:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+@pytest.fixture
+def subject(world: World, simulator: Simulator) -> Subject:
+    return subject_of("openai_videos", world)
 
 
 @pytest.mark.parametrize(
@@ -113,70 +114,57 @@ def test_every_answer_to_a_check_is_understood(answer: Answer, outcome: object):
     assert _outcome(answer, CONTENT) == outcome
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("2500", 2.5), ("1e9", 300.0), ("soon", None)])
-def test_the_vendor_says_when_to_look_again(
-    world: World, answering: Callable[..., str], said: str, seconds: float | None
-):
-    url = answering('{"status": "in_progress", "progress": 5}', {"openai-poll-after-ms": said})
-    gateway = subject_at(url, "openai_videos", "sora-2", world)
+def test_a_video_is_downloaded_with_the_accounts_key_only(subject: Subject, world: World):
+    ready = subject.check(subject.submitted())
 
-    assert gateway.check(Operation("v")) == Pending(5, "in_progress", poll_after_s=seconds)
+    assert isinstance(ready, Ready)
+    [url] = ready.videos
+    assert (url.rpartition("/")[2], ready.notes) == ("content", (NEEDS_KEY,))
+    assert _download(url, "key-openai_videos").headers["Content-Type"] == "video/webm"
+    assert _download(url, "other").status_code == 404
+    assert requests.get(url, timeout=5).status_code == 401
+    assert world.report()["status_calls"] == 1, "a download is no look"
 
 
-class TestOverHttp(Contract):
-    provider, model, path = "openai_videos", "sora-2", "/openai_videos/v1"
+def test_a_video_that_was_not_fetched_within_the_hour_is_gone(subject: Subject, world: World):
+    world.clock = lambda: 1_800_000_000.0
+    operation = subject.submitted()
+    world.clock = lambda: 1_800_003_599.0
+    ready = subject.check(operation)
+    assert isinstance(ready, Ready)
 
-    def test_a_video_is_downloaded_with_the_accounts_key_only(self, subject: OneAccount, world: World):
-        ready = subject.check(subject.submitted())
+    world.clock = lambda: 1_800_003_700.0
 
-        assert isinstance(ready, Ready)
-        [url] = ready.videos
-        assert (url.rpartition("/")[2], ready.notes) == ("content", (NEEDS_KEY,))
-        assert _download(url, "key").headers["Content-Type"] == "video/webm"
-        assert _download(url, "other").status_code == 404
-        assert requests.get(url, timeout=5).status_code == 401
-        assert world.report()["status_calls"] == 1, "a download is no look"
+    assert _download(ready.videos[0], "key-openai_videos").status_code == 404
+    assert subject.check(operation) == GONE
 
-    def test_a_video_that_was_not_fetched_within_the_hour_is_gone(self, subject: OneAccount, world: World):
-        world.clock = lambda: 1_800_000_000.0
-        operation = subject.submitted()
-        world.clock = lambda: 1_800_003_599.0
-        ready = subject.check(operation)
-        assert isinstance(ready, Ready)
 
-        world.clock = lambda: 1_800_003_700.0
+def test_the_simulator_says_when_to_look_again(subject: Subject, world: World):
+    world.durations.median_s, world.durations.scale = 1e9, 2.0
 
-        assert _download(ready.videos[0], "key").status_code == 404
-        assert subject.check(operation) == GONE
+    pending = subject.check(subject.submitted())
 
-    def test_the_simulator_says_when_to_look_again(self, subject: OneAccount, world: World):
-        world.durations.median_s, world.durations.scale = 1e9, 2.0
+    assert isinstance(pending, Pending)
+    assert pending.poll_after_s == 2.0
 
-        pending = subject.check(subject.submitted())
 
-        assert isinstance(pending, Pending)
-        assert pending.poll_after_s == 2.0
+def test_seconds_that_are_no_string_are_told_before(subject: Subject):
+    wrong = subject.request(params={"seconds": 8, "prompt": "x"})
 
-    def test_seconds_that_are_no_string_are_told_before(self, subject: OneAccount):
-        wrong = subject.request(params={"seconds": 8, "prompt": "x"})
+    assert subject.provider.problems(wrong) == [
+        "params.prompt: is set by vidpoll",
+        'params.seconds: must be a string, as "8"',
+    ]
+    assert subject.provider.problems(subject.request(params={"seconds": "8", "size": "1280x720"})) == []
+    refused = subject.provider.submit(wrong, wrong.id, replay=False)
+    assert refused == Refused("invalid_type", "Invalid type for 'seconds': expected a string.")
 
-        assert subject.provider.problems(wrong) == [
-            "params.prompt: is set by vidpoll",
-            'params.seconds: must be a string, as "8"',
-        ]
-        assert subject.provider.problems(subject.request(params={"seconds": "8", "size": "1280x720"})) == []
-        refused = subject.provider.submit(wrong, wrong.id, replay=False)
-        assert refused == Refused("invalid_type", "Invalid type for 'seconds': expected a string.")
 
-    def test_an_id_is_quoted_in_the_path_and_in_the_url(self, subject: OneAccount):
-        outcome = subject.check(Operation("../models?x"))
+def test_an_id_is_quoted_in_the_path_and_in_the_url(subject: Subject):
+    outcome = subject.check(Operation("../models?x"))
 
-        assert isinstance(outcome, NotFound)
-        assert "'..%2Fmodels%3Fx'" in outcome.reason
-
-    def test_the_format_has_no_cancel(self, subject: OneAccount, world: World):
-        assert isinstance(subject.provider.cancel(subject.submitted()), CannotCancel)
-        assert world.report()["status_calls"] == 0
+    assert isinstance(outcome, NotFound)
+    assert "'..%2Fmodels%3Fx'" in outcome.reason
 
 
 def _download(url: str, key: str) -> requests.Response:

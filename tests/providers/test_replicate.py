@@ -1,11 +1,9 @@
 """What is Replicate's own: its words, and its cancel."""
 
-from pathlib import Path
-
 import pytest
 import requests
 
-from tests.providers.subject import Subject, adapter, said
+from tests.providers.subject import Subject, said, subject_of
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -14,7 +12,6 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -34,8 +31,8 @@ GONE = Failed("output_gone", "Replicate made the video and has removed it, as it
 
 
 @pytest.fixture
-def subject(world: World, simulator: Simulator, tmp_path: Path) -> Subject:
-    return Subject("replicate", adapter("replicate", tmp_path, simulator.url), world)
+def subject(world: World, simulator: Simulator) -> Subject:
+    return subject_of("replicate", world)
 
 
 @pytest.mark.parametrize(
@@ -264,43 +261,3 @@ def test_a_video_that_was_not_fetched_within_the_hour_is_gone(world: World, subj
 
 
 # -- cancelling --------------------------------------------------------------------------------------------------------
-
-
-def test_a_running_prediction_is_cancelled_and_stays_charged(world: World, subject: Subject):
-    world.durations.median_s = 1000
-    operation = subject.submitted()
-
-    assert subject.provider.cancel(operation) == Cancelled()
-    assert subject.check(operation) == Cancelled()
-    assert (world.report()["cancelled"], world.report()["charged"]) == (1, 1)
-
-
-def test_a_cancel_that_comes_too_late_changes_nothing(world: World, subject: Subject):
-    operation = subject.submitted()
-
-    assert isinstance(subject.provider.cancel(operation), CannotCancel)
-    assert isinstance(subject.check(operation), Ready)
-    assert world.report()["cancelled"] == 0
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        ("cancel_refused", CannotCancel("The prediction cannot be canceled.")),
-        ("cancel_500", Unreachable("HTTP 500: Something went wrong.", FailureClass.SERVER_ERROR)),
-        ("cancel_ignored", CancelAccepted()),
-    ],
-)
-def test_a_cancel_the_vendor_does_not_follow_leaves_the_prediction_running(
-    world: World, subject: Subject, fault: str, outcome: object
-):
-    world.durations.median_s = 1000
-    operation = subject.submitted()
-    setattr(world.faults, fault, 1)
-
-    assert subject.provider.cancel(operation) == outcome
-    assert isinstance(subject.check(operation), Pending)
-
-
-def test_an_unknown_prediction_cannot_be_cancelled(subject: Subject):
-    assert isinstance(subject.provider.cancel(Operation("nobody's")), CannotCancel)

@@ -2,12 +2,11 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.providers.subject import Subject, adapter, said, sent
+from tests.providers.subject import Subject, said, sent, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import Ambiguous, FailureClass, Listed, RateLimited, Unauthorized, Unreachable
 from vidpoll.providers.http import Answer
@@ -23,8 +22,8 @@ SENT = sent(ASKED, around=NOW)
 
 
 @pytest.fixture
-def subject(world: World, simulator: Simulator, tmp_path: Path) -> Subject:
-    return Subject("replicate", adapter("replicate", tmp_path, simulator.url), world)
+def subject(world: World, simulator: Simulator) -> Subject:
+    return subject_of("replicate", world)
 
 
 def listed(*changes: dict[str, Any], following: object = None) -> Answer:

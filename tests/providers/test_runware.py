@@ -1,12 +1,10 @@
 import uuid
-from pathlib import Path
 
 import pytest
 
-from tests.providers.subject import adapter, sent
+from tests.providers.subject import sent, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
-    Absent,
     Ambiguous,
     Failed,
     FailureClass,
@@ -16,7 +14,6 @@ from vidpoll.providers.base import (
     Ready,
     Refused,
     Submitted,
-    Unauthorized,
     Unreachable,
 )
 from vidpoll.providers.vendors.runware import _outcome, task_uuid_of
@@ -24,24 +21,13 @@ from vidpoll.simulator import Simulator, World
 
 
 @pytest.fixture
-def runware(simulator: Simulator, tmp_path: Path) -> Provider:
-    return adapter("runware", tmp_path, simulator.url)
+def runware(world: World, simulator: Simulator) -> Provider:
+    return subject_of("runware", world).provider
 
 
 @pytest.fixture
 def request_() -> GenerationRequest:
     return GenerationRequest(provider="runware", model="google:3@3", prompt="a lion", id=uuid.uuid4())
-
-
-def test_a_replay_after_a_lost_answer_is_accepted_and_not_charged_again(
-    runware: Provider, request_: GenerationRequest, world: World
-):
-    world.faults.submit_cut_after = 1
-    assert isinstance(runware.submit(request_, request_.id, replay=False), Ambiguous)
-    world.faults.submit_cut_after = 0
-
-    assert runware.submit(request_, request_.id, replay=True) == Submitted(task_uuid_of(request_.id))
-    assert world.report()["charged"] == 1
 
 
 def test_a_conflict_on_a_first_call_is_not_taken_for_ours(runware: Provider, request_: GenerationRequest):
@@ -62,34 +48,6 @@ def test_parameters_that_are_vidpolls_are_refused(runware: Provider, request_: G
     wrong = request_.model_copy(update={"params": {"taskUUID": "x", "duration": 8}})
 
     assert runware.problems(wrong) == ["params.taskUUID: is set by vidpoll"]
-
-
-def test_a_lost_submit_that_was_taken_is_found_under_our_id(
-    runware: Provider, request_: GenerationRequest, world: World
-):
-    world.faults.submit_cut_after = 1
-    runware.submit(request_, request_.id, replay=False)
-
-    assert runware.look_up(sent(request_), None) == Submitted(task_uuid_of(request_.id))
-
-
-def test_a_lost_submit_that_was_not_taken_is_absent(runware: Provider, request_: GenerationRequest, world: World):
-    world.faults.submit_cut_before = 1
-    runware.submit(request_, request_.id, replay=False)
-
-    assert runware.look_up(sent(request_), None) == Absent()
-    assert (world.report()["submit_calls"], world.report()["status_calls"]) == (1, 1)
-
-
-def test_a_look_up_without_an_answer_says_nothing_of_the_submit(
-    runware: Provider, request_: GenerationRequest, world: World
-):
-    world.faults.lookup_500 = 1
-    unreachable = runware.look_up(sent(request_), None)
-    world.faults.status_unauthorized = 1
-
-    assert unreachable == Unreachable("HTTP 500: Internal server error.", FailureClass.SERVER_ERROR)
-    assert isinstance(runware.look_up(sent(request_), None), Unauthorized)
 
 
 # -- upscaling ---------------------------------------------------------------------------------------------------------

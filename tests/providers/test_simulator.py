@@ -9,9 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.providers.subject import Subject
 from tests.waiting import until
-from vidpoll.providers.base import NotFound, Pending, Ready
 from vidpoll.simulator import Call, Durations, Faults, Reply, Simulator, World, answer, trouble
 
 
@@ -195,52 +193,6 @@ def test_faults_are_changed_by_name():
     faults.change({"submit_500": 1, "not_found_first": 3.0, "retry_after": 7})
 
     assert (faults.submit_500, faults.not_found_first, faults.retry_after) == (1.0, 3, "7")
-
-
-def test_a_lost_job_is_charged_and_never_known(subject: Subject):
-    subject.world.faults.job_lost = 1
-    operation = subject.submitted()
-    subject.world.faults.job_lost = 0
-
-    assert isinstance(subject.check(operation), NotFound | Pending)
-    assert isinstance(subject.check(operation), NotFound | Pending)
-    assert subject.world.report()["charged"] == 1
-    assert [job["lost"] for job in subject.world.jobs()] == [True]
-
-
-def test_a_job_is_unknown_to_its_first_looks_only(subject: Subject):
-    subject.world.faults.not_found_first = 2
-    one, other = subject.submitted(), subject.submitted(prompt="other")
-
-    seen = [subject.check(one) for _ in range(3)]
-
-    assert [isinstance(outcome, Ready) for outcome in seen] == [False, False, True]
-    assert isinstance(subject.check(other), NotFound | Pending)
-
-
-@pytest.mark.parametrize("fault", ["status_backwards", "status_no_url"])
-def test_a_job_that_is_done_can_look_as_if_it_were_not(subject: Subject, fault: str):
-    operation = subject.submitted()
-    assert isinstance(subject.check(operation), Ready)
-    setattr(subject.world.faults, fault, 1)
-
-    assert isinstance(subject.check(operation), Pending)
-
-
-def test_a_finished_job_has_a_video_that_can_be_played(subject: Subject, simulator: Simulator):
-    done = subject.check(subject.submitted())
-
-    assert isinstance(done, Ready)
-    if subject.account == "vertex":
-        assert done.videos[0].startswith("gs://")
-        return
-    assert done.videos[0].startswith(f"{simulator.url}/files/")
-    calls = subject.world.report()["status_calls"]
-    told, played = requests.head(done.videos[0], timeout=5), requests.get(done.videos[0], timeout=5)
-    assert (told.status_code, told.content, told.headers["Content-Type"]) == (200, b"", "video/webm")
-    assert int(told.headers["Content-Length"]) == len(played.content)
-    assert played.content.startswith(b"\x1a\x45\xdf\xa3")  # EBML, what WebM is written in
-    assert subject.world.report()["status_calls"] == calls
 
 
 @pytest.mark.parametrize(

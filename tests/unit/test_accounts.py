@@ -151,6 +151,13 @@ def test_a_live_account_speaks_its_templates_dialect_and_writes_into_nobodys_buc
         load_accounts(path, {})
 
 
+def test_a_simulated_account_has_a_key_of_the_shape_the_vendor_wants(tmp_path: Path):
+    path = tmp_path / "p.toml"
+    path.write_text("[accounts.k]\nprovider = 'kling'\nsimulated = true")
+
+    assert load_accounts(path, {"VIDPOLL_SIMULATOR_URL": "http://127.0.0.1:7"})["k"].key() == "simulator-k:secret"
+
+
 def test_what_an_account_says_itself_comes_before_its_template(tmp_path: Path):
     path = tmp_path / "p.toml"
     path.write_text(

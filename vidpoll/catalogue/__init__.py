@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat
 
@@ -79,6 +79,7 @@ class Entry(BaseModel):
         base_url: where the vendor is; None where that depends on the customer.
         key_env: the environment variable in which the vendor's own clients look for the key.
         simulator: path at the simulator.
+        simulator_key: what a key at the simulator looks like; ``{key}`` stands for the account's own part of it.
         options: what an account says of itself, unless it says otherwise.
         simulator_options: what one at the simulator says besides.
     """
@@ -90,9 +91,19 @@ class Entry(BaseModel):
     base_url: str | None = None
     key_env: str
     simulator: str
+    simulator_key: Annotated[str, Field(pattern=r"\{key\}")] = "{key}"
     options: dict[str, str] = Field(default_factory=dict)
     simulator_options: dict[str, str] = Field(default_factory=dict)
     models: dict[str, Model]
+
+    def key_at_simulator(self, own: str) -> str:
+        """A key the simulator takes, for an account of its own.
+
+        Example:
+            >>> catalogue()["kling"].key_at_simulator("alice")
+            'alice:secret'
+        """
+        return self.simulator_key.replace("{key}", own)
 
 
 @cache

@@ -5,6 +5,7 @@
 one vendor's wire format into these and back; it knows no lane, no store and no schedule.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -253,6 +254,7 @@ class Capabilities:
         min_interval_s: seconds between two looks at one operation below which it forbids them.
         progress: it tells how far a running operation is, in percent.
         access: who may download a result.
+        results_param: the parameter that asks for several results at once; None where one is all there is.
     """
 
     client_supplied_id: bool = False
@@ -263,6 +265,7 @@ class Capabilities:
     min_interval_s: float = 0.0
     progress: bool = False
     access: Access = "anyone"
+    results_param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +293,38 @@ def believed(seconds: float | None) -> float | None:
         >>> [believed(told) for told in (61.2, -1, float("nan"), 1e9, None)]
         [61.2, None, None, None, None]
     """
-    return seconds if seconds is not None and 0 <= seconds <= BELIEVED_S else None
+    return seconds if seconds is not None and not isinstance(seconds, bool) and 0 <= seconds <= BELIEVED_S else None
+
+
+_VIDEO: Final = re.compile(r"(?:https?|gs|s3)://\S+")
+
+
+def plausible(told: Looked) -> Looked:
+    """The same without numbers that can be none; Unreachable, where the URL of a video is none.
+
+    Example:
+        >>> plausible(Ready(("https://v/1.mp4",), cost=float("nan"))).cost
+        >>> plausible(Pending(progress=400)).progress
+        >>> plausible(Ready(("javascript:alert(1)",))).failure_class
+        <FailureClass.UNREADABLE: 'unreadable'>
+    """
+    match told:
+        case Pending(progress=progress) if not _is_whole(progress, 0, 100):
+            return replace(told, progress=None)
+        case Ready(videos=videos) if not videos or not all(_VIDEO.fullmatch(url) for url in videos):
+            return Unreachable("done, with a result that is no URL", FailureClass.UNREADABLE)
+        case Ready(seed=seed, cost=cost):
+            believable = cost is not None and 0 <= cost < float("inf")
+            return replace(
+                told, seed=seed if _is_whole(seed, -(2**63), 2**63 - 1) else None, cost=cost if believable else None
+            )
+        case _:
+            return told
+
+
+def _is_whole(number: object, least: int, most: int) -> bool:
+    """Whether it is a whole number between these; JSON's ``true`` is none."""
+    return isinstance(number, int) and not isinstance(number, bool) and least <= number <= most
 
 
 Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")

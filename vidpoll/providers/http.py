@@ -16,7 +16,7 @@ import urllib3
 from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
-from vidpoll.providers.base import FailureClass, Looked, Pending, Unreachable, broken
+from vidpoll.providers.base import FailureClass, Looked, Pending, Unreachable, broken, plausible
 from vidpoll.providers.deadline import WatchedAdapter, deadline
 from vidpoll.providers.quota import Spent, Verb, spent_for
 
@@ -140,7 +140,7 @@ def understood(answer: Answer, read: Callable[[], Looked]) -> Looked:
     An answer it stumbles over says nothing of its operation, nor of any other.
     """
     try:
-        outcome = read()
+        outcome = plausible(read())
     except Exception as error:
         log.exception("an answer of the provider cannot be read")
         return broken(error)

@@ -17,7 +17,7 @@ from vidpoll.simulator.world import World
 
 
 class Simulator:
-    """A simulator in this process, on a loopback port of its own; for tests.
+    """A simulator in this process, on a loopback port of its own; for tests, several of which may share it.
 
     Example::
 
@@ -26,9 +26,18 @@ class Simulator:
     """
 
     def __init__(self, world: World, port: int = 0) -> None:
-        self.world = world
         self._server = _Server(world, port)
         self.url = self._server.url
+
+    @property
+    def world(self) -> World:
+        """The vendors it plays. Another world takes over with the next call."""
+        return self._server.world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        world.address = self.url
+        self._server.world = world
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()

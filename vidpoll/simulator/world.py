@@ -84,6 +84,11 @@ class World:
             chance = float(getattr(self.faults, fault))
             return chance > 0 and self._dice.random() < chance
 
+    @staticmethod
+    def knows(key: str) -> bool:
+        """Whether a key is an account's: any is, but an empty one and those that begin with ``wrong``."""
+        return bool(key) and not key.startswith("wrong")
+
     def arrives(self, key: str, verb: Verb) -> bool:
         """Count a call; False when it is over the key's limit or a 429 is drawn."""
         with self._lock:

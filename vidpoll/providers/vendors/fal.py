@@ -88,6 +88,8 @@ class Fal(Adapter):
     def check_one(self, operation: Operation) -> Looked:
         """GET the status and, once that is ``COMPLETED``, with one more call the result."""
         path = _path(operation.name)
+        if path is None:
+            return NotFound(f"no request is called {operation.name!r}")
         status = self.ask("GET", f"{path}/status")
         if not isinstance(status, Answer):
             return status
@@ -98,7 +100,10 @@ class Fal(Adapter):
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """PUT ``/cancel``: what waits is removed, what runs is told to stop and may go on."""
-        answer = self.ask("PUT", f"{_path(operation.name)}/cancel")
+        path = _path(operation.name)
+        if path is None:
+            return CannotCancel(f"no request is called {operation.name!r}")
+        answer = self.ask("PUT", f"{path}/cancel")
         return _cancelled(answer) if isinstance(answer, Answer) else answer
 
 
@@ -116,9 +121,10 @@ def _app_length(model: str) -> int:
     return 3 if model.partition("/")[0] in _NAMESPACES else 2
 
 
-def _path(name: str) -> str:
+def _path(name: str) -> str | None:
+    """Where a request is found; None for a name that would lead elsewhere."""
     app, _, id = name.rpartition(_REQUESTS)
-    return f"/{quote(app)}{_REQUESTS}{quote(id, safe='')}"
+    return f"/{quote(app)}{_REQUESTS}{quote(id, safe='')}" if _MODEL.fullmatch(app) else None
 
 
 def _submitted(answer: Answer, *, model: str, base_url: str) -> SubmitOutcome:

@@ -51,6 +51,7 @@ _UPSCALE: Final = "upscale"
 #: What an upscale may say for itself.
 _UPSCALES_OWN: Final = frozenset({"taskType", "positivePrompt"})
 _CONFLICT: Final = "conflictTaskUUID"
+_RESULTS: Final = "numberResults"
 #: Parts of an error code that mean the same request may work later (runware-sdk ``derive_code``).
 _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
 #: Parts that mean the account is refused: its key or its balance.
@@ -72,7 +73,11 @@ class Runware(Adapter):
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
         self.capabilities = Capabilities(
-            client_supplied_id=True, check_batch=_check_batch(account), look_up=True, progress=True
+            client_supplied_id=True,
+            check_batch=_check_batch(account),
+            look_up=True,
+            progress=True,
+            results_param=_RESULTS,
         )
 
     def problems(self, request: GenerationRequest) -> list[str]:
@@ -119,7 +124,7 @@ def _upscale_problems(request: GenerationRequest) -> list[str]:
     video = inputs.get("video") if isinstance(inputs, dict) else None
     found = [] if isinstance(video, str) and video else ["params.inputs.video: an upscale needs a video, by URL or id"]
     # Several results would be waited for in vain: an upscale has one.
-    return found + (["params.numberResults: an upscale has one result"] if "numberResults" in request.params else [])
+    return found + ([f"params.{_RESULTS}: an upscale has one result"] if _RESULTS in request.params else [])
 
 
 def _check_batch(account: Account) -> int:
@@ -156,10 +161,11 @@ def _submitted(answer: Answer, *, task_uuid: str, replay: bool) -> SubmitOutcome
     if any(part in str(error.get("code", "")).lower() for error in errors for part in _PASSING):
         # Runware may be at it all the same; a replay under our id finds out.
         return Ambiguous(_words(errors, "no acknowledgement"))
-    if errors and answer.status < 500:
-        return Refused(_code(errors[0]), _words(errors, "refused"))
+    told = next((error for error in errors if error.get("code")), None)
+    if told and answer.status < 500:
+        return Refused(_code(told), _words(errors, "refused"))
     if 400 <= answer.status < 500:
-        return Refused("refused", f"HTTP {answer.status}")
+        return Refused("refused", _words(errors, f"HTTP {answer.status}"))
     return Ambiguous(f"HTTP {answer.status} without an acknowledgement")
 
 
@@ -212,7 +218,7 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
     if not items and not errors:
         # An id it never saw and one that still waits look the same here; the deadline bounds both.
         return Pending(stage="queued")
-    asked_for = operation.params.get("numberResults", 1)
+    asked_for = operation.params.get(_RESULTS, 1)
     if len(done) + len(errors) < (asked_for if isinstance(asked_for, int) else 1):
         progress = [item["progress"] for item in items if isinstance(item.get("progress"), int)]
         stages = [str(item.get("status", "processing")) for item in items if item not in done]

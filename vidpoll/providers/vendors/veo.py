@@ -16,6 +16,7 @@ from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
+    Access,
     Ambiguous,
     Capabilities,
     CheckOutcome,
@@ -52,7 +53,9 @@ class Veo(Adapter):
         super().__init__(account, http)
         self._vertex = _dialect(account) == "vertex"
         # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
-        self.capabilities = Capabilities(retention_s=48 * 3600, access="bucket" if self._vertex else "key")
+        # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
+        access: Access = "bucket" if self._vertex else "key"
+        self.capabilities = Capabilities(retention_s=48 * 3600, access=access, results_param="sampleCount")
         self._storage_uri = account.options.get("storage_uri")
         if self._vertex and not self._storage_uri:
             raise NotConfigured(
@@ -76,6 +79,8 @@ class Veo(Adapter):
     def check_one(self, operation: Operation) -> Looked:
         """Vertex fetches by a POST that names the operation, the Gemini API by a GET of it."""
         if not self._vertex:
+            if ".." in operation.name.split("/"):  # it would lead to another path
+                return NotFound(f"no operation is called {operation.name!r}")
             return self.look("GET", f"/{quote(operation.name)}", _outcome)
         model, _, _ = operation.name.rpartition("/operations/")
         path = f"{self._models()}/{quote(model.rpartition('/')[2], safe='')}:fetchPredictOperation"
@@ -113,10 +118,10 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     code, message = _error(answer)
     if answer.status == 429:
         return RateLimited(_pause(answer))
-    if answer.status in (401, 403):
-        return Unauthorized(message, whole_account=answer.status == 401)
+    if answer.status in (401, 402, 403):
+        return Unauthorized(message, whole_account=answer.status != 403)
     if 400 <= answer.status < 500 and answer.status != 408:
-        return Refused(code, message)
+        return Refused("model_not_found" if answer.status == 404 else code, message)
     return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")
 
 
@@ -128,7 +133,7 @@ def _outcome(answer: Answer) -> CheckOutcome:
     match answer.status:
         case 429:
             return RateLimited(_pause(answer))
-        case 401:
+        case 401 | 402:
             return Unauthorized(message)
         case 403:
             return Unauthorized(message, whole_account=False)
@@ -140,17 +145,16 @@ def _outcome(answer: Answer) -> CheckOutcome:
 
 def _operation(body: Mapping[str, Any]) -> CheckOutcome:
     """A ``google.longrunning.Operation``: running, failed, or done with videos, fewer videos, or none."""
-    if not body.get("done"):
+    if body.get("done") is not True:
         return Pending()
-    error = body.get("error")
-    if isinstance(error, dict):
-        code, retryable = _GRPC.get(error.get("code", 0), ("failed", False))
+    error = _dict(body.get("error"))
+    if error:
+        number = error.get("code")
+        code, retryable = _GRPC.get(number if isinstance(number, int) else 0, ("failed", False))
         return Failed(code, str(error.get("message") or code), retryable)
-    response = body.get("response") if isinstance(body.get("response"), dict) else {}
-    assert isinstance(response, dict)
-    inner = response.get("generateVideoResponse")
-    found = inner if isinstance(inner, dict) else response
-    reasons = tuple(str(reason) for reason in found.get("raiMediaFilteredReasons") or ())
+    response = _dict(body.get("response"))
+    found = _dict(response.get("generateVideoResponse")) or response
+    reasons = tuple(str(reason) for reason in _list(found.get("raiMediaFilteredReasons")))
     videos = _videos(found)
     if videos:
         return Ready(videos, notes=reasons)
@@ -161,10 +165,18 @@ def _operation(body: Mapping[str, Any]) -> CheckOutcome:
 
 def _videos(found: Mapping[str, Any]) -> tuple[str, ...]:
     """``videos[].gcsUri`` of Vertex, ``generatedSamples[].video.uri`` of the Gemini API."""
-    samples = [sample.get("video") for sample in found.get("generatedSamples") or () if isinstance(sample, dict)]
-    entries = [*(found.get("videos") or ()), *samples]
-    uris = (entry.get("gcsUri") or entry.get("uri") for entry in entries if isinstance(entry, dict))
+    samples = [_dict(sample).get("video") for sample in _list(found.get("generatedSamples"))]
+    entries = [_dict(entry) for entry in (*_list(found.get("videos")), *samples)]
+    uris = (entry.get("gcsUri") or entry.get("uri") for entry in entries)
     return tuple(str(uri) for uri in uris if uri)
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _error(answer: Answer) -> tuple[str, str]:

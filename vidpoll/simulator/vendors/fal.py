@@ -27,7 +27,7 @@ _POLICY: Final = {
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
-    if scheme != "Key" or not key:
+    if scheme != "Key" or not world.knows(key):
         return _unauthenticated()
     found = _route(world, key, call)
     if found is None:

@@ -33,7 +33,7 @@ _ERRORS: Final = {
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     key = call.headers.get("x-goog-api-key", "")
-    if not key:
+    if not world.knows(key):
         return _unauthenticated()
     found = _route(world, key, call)
     if found is None:

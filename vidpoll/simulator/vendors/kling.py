@@ -42,6 +42,8 @@ def answer(world: World, call: Call) -> Reply:
     key = _access_key(call.headers.get("authorization", "").removeprefix("Bearer "))
     if isinstance(key, Reply):
         return key
+    if not world.knows(key):
+        return _refusal(401, 1000, "Authentication failed")
     if key.startswith("arrears"):
         return _refusal(429, 1101, "Account in arrears")
     found = _route(world, key, call)

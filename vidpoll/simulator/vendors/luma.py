@@ -28,7 +28,7 @@ _REASONS: Final = {
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     key = call.headers.get("authorization", "").removeprefix("Bearer ")
-    if not key:
+    if not world.knows(key):
         return _unauthenticated()
     found = _route(world, key, call)
     if found is None:

@@ -28,7 +28,7 @@ _FILE: Final = "7"
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     key = call.headers.get("authorization", "").removeprefix("Bearer ")
-    if not key:
+    if not world.knows(key):
         return _refusal(1004, "login fail: please carry the API secret key")
     found = _route(world, key, call)
     if found is None:

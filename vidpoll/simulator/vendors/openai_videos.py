@@ -42,7 +42,7 @@ def answer(world: World, call: Call) -> Reply:
 
 def _answer(world: World, call: Call) -> Reply:
     key = call.headers.get("authorization", "").removeprefix("Bearer ")
-    if not key:
+    if not world.knows(key):
         return _unauthenticated()
     if content := _CONTENT.fullmatch(call.path):
         return _download(world, key, call, content["id"])

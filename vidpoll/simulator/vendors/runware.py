@@ -20,7 +20,7 @@ def answer(world: World, call: Call) -> Reply:
         return _refusal(400, "invalidJSON", "The body must be an array of task objects.")
     verb: Verb = "submit" if any(task.get("taskType") in _PAID for task in tasks) else "status"
     key = call.headers.get("authorization", "").removeprefix("Bearer ")
-    if not key:
+    if not world.knows(key):
         return _refusal(401, "invalidApiKey", "Invalid API key.", parameter="apiKey", taskType="authentication")
     if not world.arrives(key, verb):
         refusal = _refusal(429, "rateLimitExceeded", "Too many requests.", headers=retry_later(world))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from vidpoll.simulator import files
-from vidpoll.simulator.jobs import Seen
+from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
@@ -17,6 +17,8 @@ from vidpoll.simulator.world import Verb, World
 VERSION: Final = "2024-11-06"
 #: Credits a task costs, whatever it makes.
 CREDITS: Final = 60
+#: Seconds for which a URL is said to be good.
+URLS_LIVE_S: Final = 24 * 3600
 _TASK: Final = re.compile(r"/tasks/(?P<id>[^/]+)")
 #: What each endpoint needs: all of the first, one of the second.
 _NEEDED: Final = {
@@ -44,7 +46,7 @@ _FAILURES: Final = {
 def answer(world: World, call: Call) -> Reply:
     """Answer one request under the base URL."""
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
-    if scheme != "Bearer" or not key:
+    if scheme != "Bearer" or not world.knows(key):
         return _unauthenticated()
     if call.headers.get("x-runway-version") != VERSION:
         return Reply(400, {"error": "The X-Runway-Version header is missing or names no version."})
@@ -132,7 +134,7 @@ def _task(world: World, seen: Seen) -> dict[str, Any]:
     task: dict[str, Any] = {"id": job.name, "status": status, "createdAt": created}
     match status:
         case "SUCCEEDED":
-            task |= {"output": [files.url(world, job.name)] if seen.urls else [], "cost": {"credits": CREDITS}}
+            task |= {"output": [_signed(world, job)] if seen.urls else [], "cost": {"credits": CREDITS}}
         case "FAILED":
             task |= {**_FAILURES[seen.state], "cost": {"credits": 0}}
         case "CANCELLED":
@@ -140,6 +142,11 @@ def _task(world: World, seen: Seen) -> dict[str, Any]:
         case _:
             task |= {"estimatedCost": {"credits": CREDITS}}
     return {**task, "progress": seen.progress / 100} if status == "RUNNING" else task
+
+
+def _signed(world: World, job: Job) -> str:
+    """The video's URL, which is another one at each look. Nobody checks until when it is good."""
+    return f"{files.url(world, job.name)}?expires={int(world.clock() + URLS_LIVE_S)}"
 
 
 def _not_found() -> Reply:

@@ -23,7 +23,7 @@ _GEMINI_LIMITS: Final = frozenset({"seed", "generateAudio", "fps", "storageUri"}
 def answer(world: World, call: Call, dialect: Dialect) -> Reply:
     """Answer one request under the dialect's base URL."""
     key = _key(call, dialect)
-    if not key:
+    if not world.knows(key):
         return _error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
     if call.method == "POST" and (submit := _SUBMIT.fullmatch(call.path)):
         if not world.arrives(key, "submit"):
