@@ -21,7 +21,6 @@ from vidpoll.simulator.world import Verb, World
 PAGE: Final = 100
 #: Seconds after its end when inputs, outputs and logs of a prediction are removed.
 KEPT_S: Final = 3600.0
-_BASE: Final = "https://api.replicate.com/v1"
 _SUBMIT: Final = re.compile(r"/models/(?P<model>[^/]+/[^/]+)/predictions")
 _ONE: Final = re.compile(r"/predictions/(?P<id>[^/]+)")
 _CANCEL: Final = re.compile(r"/predictions/(?P<id>[^/]+)/cancel")
@@ -115,7 +114,7 @@ def _list(world: World, key: str, call: Call) -> Reply:
     if cursor and not first:
         return _problem(400, "Bad request", "Invalid cursor.")
     page, rest = jobs[first : first + PAGE], jobs[first + PAGE :]
-    following = f"{_BASE}/predictions?cursor={quote(_cursor(page[-1]), safe='')}" if rest else None
+    following = f"{_base(world)}/predictions?cursor={quote(_cursor(page[-1]), safe='')}" if rest else None
     results = [_prediction(world, world.seen(job)) for job in page]
     return Reply(200, {"next": following, "previous": None, "results": results})
 
@@ -129,7 +128,7 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
     job, status, running = seen.job, _STATUSES[seen.state], seen.state in ("queued", "running", "garbled")
     started = status != "starting" and job.begun(world.clock())
     removed = not running and world.clock() - job.ends_at > KEPT_S
-    url = f"{_BASE}/predictions/{job.name}"
+    url = f"{_base(world)}/predictions/{job.name}"
     return {
         "id": job.name, "model": job.model, "version": "hidden", "source": "api", "status": status,
         "input": {} if removed else job.request,
@@ -146,7 +145,14 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
 
 
 def _logs(progress: int) -> str:
-    return "\n".join(f" {percent:3}%|{'#' * (percent // 10):10}|" for percent in (0, progress // 2, progress))
+    """A progress bar as tqdm writes it: replicate 1.0.7 reads one only if the counts follow it."""
+    steps = (0, progress // 2, progress)
+    return "\n".join(f" {percent:3}%|{'#' * (percent // 10):10}| {percent}/100" for percent in steps)
+
+
+def _base(world: World) -> str:
+    """Where this vendor is: its own clients follow the URLs in its answers."""
+    return f"{world.address}/replicate/v1"
 
 
 def _iso(moment: float) -> str:
