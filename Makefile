@@ -8,6 +8,9 @@ JS     := tests/js
 JS_READY := $(JS)/node_modules/.ready
 BROWSER_READY := $(VENV)/.browser-ready
 BENCH_READY := $(VENV)/.bench-ready
+SDKS_READY := $(VENV)/.sdks-ready
+# The last google-genai that makes videos through the Gemini API; it stands beside the newest one.
+GENAI_1 := $(VENV)/google-genai-1
 T      ?= tests vidpoll
 JOBS   ?= 2
 MINUTES ?= 20
@@ -38,7 +41,7 @@ up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
 
 .PHONY: test
 test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
-	@$(BIN)/pytest $(T) --ignore=tests/browser -m 'not benchmark' -n $(JOBS) --dist loadgroup
+	@$(BIN)/pytest $(T) --ignore=tests/browser --ignore=tests/sdks -m 'not benchmark' -n $(JOBS) --dist loadgroup
 
 .PHONY: test-js
 test-js: $(JS_READY) ## check the types of the JavaScript client and run its tests (needs Node 20 or newer, and npm)
@@ -59,6 +62,16 @@ test-browser: $(BROWSER_READY) chromium ## use the page in a real Chromium (as r
 $(BROWSER_READY): $(READY)
 	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check -e '.[browser]'
 	@touch $(BROWSER_READY)
+
+.PHONY: test-sdks
+test-sdks: $(SDKS_READY) ## let the vendors' own clients use the simulator
+	@$(BIN)/pytest tests/sdks
+	@PYTHONPATH=$(GENAI_1) $(BIN)/pytest tests/sdks/older
+
+$(SDKS_READY): $(READY)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check -e '.[sdks]'
+	@rm -rf $(GENAI_1) && $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(GENAI_1) google-genai==1.75.0
+	@touch $(SDKS_READY)
 
 .PHONY: chromium
 chromium:
@@ -108,7 +121,7 @@ docs: $(READY) ## write what is generated in docs/ anew: the matrix of providers
 
 .PHONY: constraints
 constraints: ## write constraints.txt anew from the newest versions pyproject.toml allows
-	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,bench,browser]' hatchling editables
+	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet -e '.[dev,bench,browser,sdks]' hatchling editables
 	@head -n 1 constraints.txt > constraints.new
 	@$(BIN)/pip freeze --exclude-editable | grep -v ' @ ' >> constraints.new
 	@mv constraints.new constraints.txt && touch $(READY)

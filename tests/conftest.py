@@ -28,8 +28,9 @@ OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM", "VIDPOLL_CHROMIUM")
 for name in [name for name in os.environ if name.startswith("VIDPOLL_") and not name.startswith(OURS)]:
     del os.environ[name]
 
-#: Playwright is an extra of its own; `make test-browser` installs it.
-collect_ignore = [] if find_spec("playwright") else ["browser"]
+#: Extras of their own: `make test-browser` installs Playwright, `make test-sdks` the vendors' clients.
+EXTRAS = {"browser": "playwright", "sdks": "fal_client"}
+collect_ignore = [folder for folder, module in EXTRAS.items() if not find_spec(module)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

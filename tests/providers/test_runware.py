@@ -2,7 +2,7 @@ import uuid
 
 import pytest
 
-from tests.providers.subject import sent, subject_of
+from tests.providers.subject import said, sent, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.base import (
     Ambiguous,
@@ -14,9 +14,10 @@ from vidpoll.providers.base import (
     Ready,
     Refused,
     Submitted,
+    Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.vendors.runware import _outcome, task_uuid_of
+from vidpoll.providers.vendors.runware import _outcome, _submitted, task_uuid_of
 from vidpoll.simulator import Simulator, World
 
 
@@ -168,6 +169,7 @@ def test_no_other_task_can_be_asked_for(runware: Provider, request_: GenerationR
 
 TWO = Operation("t", {"numberResults": 2})
 ONE = Operation("t")
+RUNNING = {"taskUUID": "t", "status": "processing", "progress": 40}
 SUCCESS = {"taskUUID": "t", "status": "success", "videoURL": "https://v/1.mp4", "cost": 0.18, "seed": 7}
 
 
@@ -215,7 +217,28 @@ SUCCESS = {"taskUUID": "t", "status": "success", "videoURL": "https://v/1.mp4", 
             ONE,
             Failed("content_filtered", "no", False),
         ),
+        (
+            {"data": [{"taskUUID": "t", "status": "error", "error": {"code": "promptBlocked"}}, RUNNING]},
+            TWO,
+            Pending(40, "processing"),
+        ),
+        (
+            {"errors": [{"taskUUID": "t", "code": "inferenceError"}]},
+            ONE,
+            Failed("inferenceError", "inferenceError", True),
+        ),
     ],
 )
 def test_every_answer_of_the_documents_is_understood(body: dict, operation: Operation, outcome: object):
     assert _outcome(body, operation) == outcome
+
+
+@pytest.mark.parametrize("code", ["accountSuspended", "tokenExpired", "paymentRequired", "insufficientCredits"])
+def test_a_code_of_the_account_under_any_status_is_no_refusal_of_the_request(code: str):
+    answer = said(400, {"errors": [{"taskUUID": "t", "code": code, "message": "no"}]})
+    assert _submitted(answer, task_uuid="t", replay=False) == Unauthorized("no")
+
+
+def test_a_server_that_is_missing_at_the_submit_is_asked_again_under_our_id():
+    answer = said(400, {"errors": [{"taskUUID": "t", "code": "noAvailableServer", "message": "full"}]})
+    assert _submitted(answer, task_uuid="t", replay=False) == Ambiguous("full")

@@ -5,7 +5,8 @@ Written from the vendors' documents alone and without the adapters, so that one 
 ========================================  ==============================================================
 ``POST|GET /replicate/v1/…``              Replicate
 ``POST /runware/v1``                      Runware
-``POST /vertex/v1/…/models/M:…``          Veo on Vertex AI: ``predictLongRunning``, ``fetchPredictOperation``
+``POST /vertex/v1/…/models/M:…``          Veo on Vertex AI: ``predictLongRunning``, ``fetchPredictOperation``;
+                                          under ``/vertex/v1beta1`` too
 ``POST|GET /gemini/v1beta/…``             Veo on the Gemini API
 ``GET|HEAD /files/…``                     the video of a job that is done: always the same small sample
 ``GET /_sim/report``                      the ledger: accepted, charged, duplicate_charges, cancelled, calls

@@ -52,10 +52,21 @@ _UPSCALE: Final = "upscale"
 _UPSCALES_OWN: Final = frozenset({"taskType", "positivePrompt"})
 _CONFLICT: Final = "conflictTaskUUID"
 _RESULTS: Final = "numberResults"
-#: Parts of an error code that mean the same request may work later (runware-sdk ``derive_code``).
+#: Parts of an error code that mean the same request may work later, and whole codes (runware-sdk ``derive_code``).
 _PASSING: Final = ("timeout", "provider", "ratelimit", "internal", "unavailable")
-#: Parts that mean the account is refused: its key or its balance.
+_PASSING_CODES: Final = frozenset({
+    "inferenceError", "processingFailed", "taskFailed", "downloadFailed", "uploadFailed", "noAvailableServer",
+    "modelNotReady", "modelDisabled", "standardError", "unknownError", "undefinedError", "defaultError",
+    "unrecognizedResponse",
+})  # fmt: skip
+#: Parts that mean the account is refused, its key or its balance; and whole codes. (A provider's own key is not ours.)
 _ACCOUNT: Final = ("apikey", "credits", "quota", "balance")
+_ACCOUNT_CODES: Final = frozenset({
+    "unauthorized", "forbidden", "permissionDenied", "insufficientPermissions", "authenticationFailed", "authFailed",
+    "authTimeout", "invalidAuthentication", "invalidCredentials", "missingAuthentication", "tokenExpired",
+    "tokenInvalid", "tokenMissing", "tokenRevoked", "accountSuspended", "accountDisabled", "organizationSuspended",
+    "organizationDisabled", "workspaceSuspended", "workspaceDisabled", "paymentRequired",
+})  # fmt: skip
 #: Words of a task that has not ended; ``success`` without its URL is one of them.
 _STAGES: Final = frozenset({"queued", "pending", "processing", "success"})
 #: Those of one that has not begun: the documents know none, runware 0.5.24 (``base.py``) knows these.
@@ -158,7 +169,7 @@ def _submitted(answer: Answer, *, task_uuid: str, replay: bool) -> SubmitOutcome
         return refusal
     if answer.status == 408:
         return Ambiguous("HTTP 408")
-    if any(part in str(error.get("code", "")).lower() for error in errors for part in _PASSING):
+    if any(_passes(str(error.get("code", ""))) for error in errors):
         # Runware may be at it all the same; a replay under our id finds out.
         return Ambiguous(_words(errors, "no acknowledgement"))
     told = next((error for error in errors if error.get("code")), None)
@@ -201,12 +212,16 @@ def _blocked(answer: Answer) -> CheckOutcome | None:
 
 def _of_the_account(answer: Answer, errors: list[dict[str, Any]]) -> RateLimited | Unauthorized | None:
     """A refusal that concerns every call of the account: told by the HTTP status, or by a code under any status."""
-    codes = " ".join(str(error.get("code", "")) for error in errors).lower()
-    if answer.status == 429 or "ratelimit" in codes:
+    codes = [str(error.get("code", "")) for error in errors]
+    all_of_them = " ".join(codes).lower()
+    if answer.status == 429 or "ratelimit" in all_of_them:
         return RateLimited(retry_after(answer.headers))
-    if answer.status in (401, 402, 403) or any(part in codes for part in _ACCOUNT):
-        return Unauthorized(_words(errors, f"HTTP {answer.status}"))
-    return None
+    named = not _ACCOUNT_CODES.isdisjoint(codes) or any(part in all_of_them for part in _ACCOUNT)
+    return Unauthorized(_words(errors, f"HTTP {answer.status}")) if named or answer.status in (401, 402, 403) else None
+
+
+def _passes(code: str) -> bool:
+    return code in _PASSING_CODES or any(part in code.lower() for part in _PASSING)
 
 
 def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
@@ -221,7 +236,8 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
     asked_for = operation.params.get(_RESULTS, 1)
     if len(done) + len(errors) < (asked_for if isinstance(asked_for, int) else 1):
         progress = [item["progress"] for item in items if isinstance(item.get("progress"), int)]
-        stages = [str(item.get("status", "processing")) for item in items if item not in done]
+        words = [str(item.get("status", "processing")) for item in items if item not in done]
+        stages = [word for word in words if word != "error"]
         unknown = [stage for stage in stages if stage not in _STAGES]
         if unknown:
             return Unreachable(f"unknown status {unknown[0]!r}", FailureClass.UNKNOWN_STATUS)
@@ -229,7 +245,7 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
         return Pending(max(progress, default=None), stages[0] if stages else "processing", queued=waiting)
     if not done:
         code = _code(errors[0])
-        return Failed(code, _words(errors, "failed"), retryable=any(part in code.lower() for part in _PASSING))
+        return Failed(code, _words(errors, "failed"), retryable=_passes(code))
     return _ready(done, errors)
 
 

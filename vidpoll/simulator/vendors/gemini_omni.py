@@ -141,4 +141,4 @@ def _error(status: int, code: str, message: str) -> Reply:
     return Reply(status, {"error": {"code": code, "message": message}})
 
 
-BASES = {"/gemini_omni/v1beta": answer}
+BASES = {"/gemini_omni/v1": answer, "/gemini_omni/v1beta": answer}

@@ -3,6 +3,7 @@
 There is no URL that could be missing, so the fault ``status_no_url`` changes nothing here.
 """
 
+import email
 import hashlib
 import json
 import re
@@ -22,6 +23,8 @@ from vidpoll.simulator.world import Verb, World
 KEPT_S: Final = 3600
 #: Milliseconds after which the vendor wants to be asked again; scaled as the jobs' durations are.
 POLL_AFTER_MS: Final = 1000
+#: What makes a video when no model is named (``types/video_create_params.py``).
+DEFAULT_MODEL: Final = "sora-2"
 _ONE: Final = re.compile(r"/videos/(?P<id>[^/]+)")
 _CONTENT: Final = re.compile(r"/videos/(?P<id>[^/]+)/content")
 _STATUSES: Final = {
@@ -58,18 +61,30 @@ def _answer(world: World, call: Call) -> Reply:
 
 def _route(world: World, key: str, call: Call) -> tuple[Verb, Callable[[], Reply]] | None:
     if call.method == "POST" and call.path == "/videos":
-        return "submit", partial(_submit, world, key, call.json())
+        return "submit", partial(_submit, world, key, _body(call))
     if call.method == "GET" and (one := _ONE.fullmatch(call.path)):
         return "status", partial(_get, world, key, one["id"])
     return None
 
 
+def _body(call: Call) -> Any:
+    """A form, as openai 3.54.0 sends it always (``resources/videos.py``), or JSON."""
+    kind = call.headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
+        return call.json()
+    form: Any = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + call.body)
+    parts = form.get_payload() if form.is_multipart() else []
+    return {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True).decode(errors="replace")
+        for part in parts
+    }
+
+
 def _submit(world: World, key: str, body: Any) -> Reply:
-    asked = body if isinstance(body, dict) else {}
-    for name in ("model", "prompt"):
-        if not isinstance(asked.get(name), str) or not asked[name]:
-            return _error(400, "missing_required_parameter", f"Missing required parameter: '{name}'.", name)
-    for name in ("seconds", "size"):
+    asked = {"model": DEFAULT_MODEL, **body} if isinstance(body, dict) else {}
+    if not isinstance(asked.get("prompt"), str) or not asked["prompt"]:
+        return _error(400, "missing_required_parameter", "Missing required parameter: 'prompt'.", "prompt")
+    for name in ("model", "seconds", "size"):
         if not isinstance(asked.get(name, ""), str):
             return _error(400, "invalid_type", f"Invalid type for '{name}': expected a string.", name)
     if world.strikes("submit_500"):

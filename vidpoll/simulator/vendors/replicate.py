@@ -144,12 +144,15 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _base(world: World) -> str:
-    return f"{world.address}/replicate/v1"
-
-
 def _logs(progress: int) -> str:
-    return "\n".join(f" {percent:3}%|{'#' * (percent // 10):10}|" for percent in (0, progress // 2, progress))
+    """A progress bar as tqdm writes it: replicate 1.0.7 reads one only if the counts follow it."""
+    steps = (0, progress // 2, progress)
+    return "\n".join(f" {percent:3}%|{'#' * (percent // 10):10}| {percent}/100" for percent in steps)
+
+
+def _base(world: World) -> str:
+    """Where this vendor is: its own clients follow the URLs in its answers."""
+    return f"{world.address}/replicate/v1"
 
 
 def _iso(moment: float) -> str:

@@ -30,7 +30,7 @@ def answer(world: World, call: Call) -> Reply:
 
 def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
     if world.strikes("submit_500"):
-        return _refusal(500, "internalError", "Internal server error.")
+        return _refusal(500, "internalServerError", "Internal server error.")
     data, errors = [], []
     for task in tasks:
         problem = _problem(world, key, task)
@@ -101,7 +101,7 @@ def _status(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
 def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
     """``getTaskDetails``: the stored request and response of ids, whether they have ended or not."""
     if world.strikes("lookup_500"):
-        return _refusal(500, "internalError", "Internal server error.")
+        return _refusal(500, "internalServerError", "Internal server error.")
     data, errors = [], []
     for task in tasks:
         task_uuid = task.get("taskUUID")
@@ -116,23 +116,32 @@ def _details(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
 
 
 def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list[dict[str, Any]]) -> None:
+    """What is told of a task. If only some results of it failed they are items of ``data``: runware-sdk 1.8.0
+    (``client.py``) forgets every result of an answer that has ``errors``.
+    """
     job = seen.job
     common = {"taskType": _task_type(job), "taskUUID": job.name}
     if seen.state in ("queued", "running", "garbled"):
         status = "daydreaming" if seen.state == "garbled" else "processing"
         data.append({**common, "status": status, "progress": seen.progress})
         return
-    filtered = {"ready": 0, "partial": 1}.get(seen.state, job.samples)
+    if seen.state in ("failed", "filtered"):
+        errors += [{**_error(seen.state), "status": "error", **common} for _ in range(job.samples)]
+        return
+    filtered = seen.state == "partial"
     for number in range(job.samples - filtered):
         video = f"{job.name[:-2]}{number:02d}"
         url = {"videoURL": files.url(world, video)} if seen.urls else {}
         made = {"seed": job.seed + number, "NSFWContent": False} if common["taskType"] == "videoInference" else {}
         data.append({**common, "status": "success", "videoUUID": video, **url, "cost": 0.18, **made})
-    for _ in range(filtered):
-        failed = seen.state == "failed"
-        code = "timeoutProvider" if failed else "providerContentPolicyViolation"
-        message = "The provider did not answer in time." if failed else "The result broke a content rule."
-        errors.append({"code": code, "status": "error", "message": message, **common})
+    if filtered:
+        data.append({**common, "status": "error", "error": _error("filtered")})
+
+
+def _error(state: str) -> dict[str, str]:
+    if state == "failed":
+        return {"code": "timeoutProvider", "message": "The provider did not answer in time."}
+    return {"code": "providerContentPolicyViolation", "message": "The result broke a content rule."}
 
 
 def _task_type(job: Job) -> str:

@@ -135,5 +135,6 @@ def _error(status: int, word: str, message: str) -> Reply:
 
 BASES: Final[dict[str, Callable[[World, Call], Reply]]] = {
     "/vertex/v1": lambda world, call: answer(world, call, "vertex"),
+    "/vertex/v1beta1": lambda world, call: answer(world, call, "vertex"),
     "/gemini/v1beta": lambda world, call: answer(world, call, "gemini"),
 }
