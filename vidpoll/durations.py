@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
-#: Edges of the bins, in seconds: 0, then a quarter of a second times twelfths of an octave, up to eight days.
+#: Edges of the bins, in seconds: 0, then a quarter of a second times twelfths of an octave, up to eleven days.
 BINS_PER_OCTAVE: Final = 12
 FIRST_S: Final = 0.25
 EDGES: Final = (0.0, *(FIRST_S * 2 ** (step / BINS_PER_OCTAVE) for step in range(BINS_PER_OCTAVE * 22)))

@@ -20,6 +20,8 @@ log = logging.getLogger("vidpoll.forecasts")
 REFRESH_S: Final = 30.0
 #: The key of what was learned of a model whatever its parameters.
 ANY_PARAMS: Final = "{}"
+#: Longest value of a parameter that makes a kind of video of its own, in characters.
+WORD_LIMIT: Final = 32
 
 
 class Snapshot:
@@ -68,6 +70,8 @@ class Forecasts:
             self._snapshot = Snapshot(self._read())
         except StoreUnavailable as error:
             log.warning("durations stay as they were: %s", error)
+        except Exception:
+            log.exception("durations stay as they were")
         finally:
             self._reading.release()
 
@@ -75,8 +79,16 @@ class Forecasts:
 def params_key(params: Mapping[str, JsonValue], names: Sequence[str]) -> str:
     """The values of these parameters as canonical JSON: one text for one kind of video.
 
+    Whoever asks for a video chooses the values; one that is no number, no truth value and no short word makes no kind
+    of its own, and goes by the whole model.
+
     Example:
         >>> params_key({"resolution": "720p", "seed": 3, "duration": 8}, ("duration", "resolution"))
         '{"duration": 8, "resolution": "720p"}'
     """
-    return json.dumps({name: params[name] for name in names if name in params}, sort_keys=True)
+    values = {name: params[name] for name in names if name in params}
+    return json.dumps(values, sort_keys=True) if all(map(_is_short, values.values())) else ANY_PARAMS
+
+
+def _is_short(value: JsonValue) -> bool:
+    return isinstance(value, bool | int | float | str) and len(str(value)) <= WORD_LIMIT

@@ -32,9 +32,10 @@ def learn_durations(services: Services) -> dict[str, int]:
             continue
         policy = policies[provider, model]
         finished = store.finished(provider, model, policy.duration_params, SAMPLES)
-        learned = list(_learned(provider, model, policy, finished, newest_at))
-        store.learn(learned)
-        written += len(learned)
+        if finished:
+            learned = list(_learned(provider, model, policy, finished, newest_at))
+            store.learn(provider, model, learned)
+            written += len(learned)
     return {"learned": written}
 
 
@@ -45,6 +46,7 @@ def _learned(
     kinds: dict[str, list[Finished]] = defaultdict(list)
     for one in finished:
         kinds[params_key(one.params, policy.duration_params)].append(one)
+    kinds.pop(ANY_PARAMS, None)  # those that name no parameter go by the whole model
     groups = {ANY_PARAMS: list(finished)} | dict(list(kinds.items())[:MOST_KINDS])
     total, run = policy.prior, policy.prior
     for params, group in groups.items():

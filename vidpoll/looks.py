@@ -64,15 +64,15 @@ def _again(
     failure_class: FailureClass | None = None,
 ) -> Checked:
     failure = failure_class.value if failure_class else None
+    pending_at = None if failure_class else generation.read_at
     if generation.timed_out:
         countdown = max(countdown, schedule.late(policy.timeout_s, generation.seconds_since(generation.deadline_at)))
-        return Checked(generation.id, countdown, progress, stage, failure=failure)
+        return Checked(generation.id, countdown, progress, stage, failure=failure, pending_at=pending_at)
     if not generation.past(generation.deadline_at):
         countdown = min(countdown, generation.seconds_until(generation.deadline_at))
     overdue = generation.past(generation.expected_at)
-    return Checked(
-        generation.id, countdown, progress, stage, overdue, failure, _event(generation, progress, stage, overdue)
-    )
+    event = _event(generation, progress, stage, overdue)
+    return Checked(generation.id, countdown, progress, stage, overdue, failure, event, pending_at)
 
 
 def _event(generation: Generation, progress: int, stage: str, overdue: bool) -> str | None:

@@ -22,8 +22,10 @@ FEWEST_CANDIDATES: Final = 64
 MOST_CANDIDATES: Final = 600
 #: How many candidates ahead the next look is searched for.
 SEARCH: Final = 96
-#: What is left of all generations when a plan ends; from there on the intervals stay as they are.
+#: What is left of all generations when a plan ends. From there on the intervals grow with the time since then: what
+#: outlives all that were seen may well be stuck.
 TAIL: Final = 1e-4
+TAIL_GROWTH: Final = 0.1
 
 
 class Plan:
@@ -46,11 +48,12 @@ class Plan:
             part = (age_s - low) / (high - low)
             look = self._looks[place] * (1 - part) + self._looks[place + 1] * part
         else:
-            look = age_s + self._looks[-1] - self._ages[-1]
+            tail_s, past_s = self._looks[-1] - self._ages[-1], age_s - self._ages[-1]
+            look = age_s + max(tail_s, TAIL_GROWTH * past_s)
         return min(max(look, age_s + self._floor_s), age_s + self._ceiling_s)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def planned(durations: Durations, price_s: float, floor_s: float, ceiling_s: float) -> Plan:
     """The cheapest plan for these durations.
 

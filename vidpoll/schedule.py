@@ -117,8 +117,8 @@ class Adaptive(_Schedule):
     def _planned(self, durations: Durations, age_s: float, look: Look) -> float:
         price_s = self.price_s * stepped(look.pressure / (1 + look.priority))
         floor_s = stepped(look.not_before_s) if look.not_before_s > self.floor_s else self.floor_s
-        ceiling_s = max(floor_s, self.ceiling_s, look.longest_s or 0.0)
-        return planned(durations, price_s, floor_s, stepped(ceiling_s)).next_age(age_s) - age_s
+        ceiling_s = max(floor_s, self.ceiling_s, stepped(look.longest_s) if look.longest_s else 0.0)
+        return planned(durations, price_s, floor_s, ceiling_s).next_age(age_s) - age_s
 
 
 class Geometric(_Schedule):

@@ -37,7 +37,9 @@ MANY = 30 * 24 * 3600
 def learn(services: Services, median_s: float, params: str = "{}") -> int:
     """Store what would have been learned; the ``eta_s`` of one that is submitted now."""
     durations = Durations.lognormal(median_s, 0.3)
-    services.store.learn([Learned("veo", "veo-fast", params, "total", 100, durations, datetime.now(UTC))])
+    others = [one for one in services.store.learned() if one.params != params]
+    new = Learned("veo", "veo-fast", params, "total", 100, durations, datetime.now(UTC))
+    services.store.learn("veo", "veo-fast", [*others, new])
     eta = eta_of(Forecast(durations, durations), 0)
     assert eta is not None
     return eta.p50_s

@@ -51,7 +51,7 @@ def learned(params: str = "{}", part: str = "total", durations: Durations = LONG
 def test_status_tells_machines_and_people_when_it_will_be_done(
     vidpoll: Vidpoll, services: Services, driver: Driver, make_request
 ):
-    services.store.learn([learned()])
+    services.store.learn("veo", "veo-fast", [learned()])
     id = driver.submitted(make_request())
     driver.check()
 
@@ -97,7 +97,7 @@ def test_the_client_tells_the_eta_of_what_it_read(
     services: Services, driver: Driver, make_request, database_url: str, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setenv("VIDPOLL_PROVIDERS_FILE", str(tmp_path / "providers.toml"))
-    services.store.learn([learned()])
+    services.store.learn("veo", "veo-fast", [learned()])
     client, id = Client(database_url=database_url), driver.accepted(make_request())
 
     assert client.eta(client.status(id)) == eta_of(Forecast(LONG, LONG), 0)
@@ -112,7 +112,7 @@ def test_durations_says_what_to_do_while_nothing_was_learned(vidpoll: Vidpoll):
 
 def test_durations_lists_models_their_kinds_of_videos_and_their_runs(vidpoll: Vidpoll, services: Services):
     kind, run = '{"durationSeconds": 8}', Durations.lognormal(30, 0.3)
-    services.store.learn([learned(kind), learned(), learned(part="run", durations=run)])
+    services.store.learn("veo", "veo-fast", [learned(kind), learned(), learned(part="run", durations=run)])
 
     whole, eight = json.loads(vidpoll("durations", "--json").stdout)
     shown = vidpoll("durations").stdout.splitlines()

@@ -13,6 +13,7 @@ from vidpoll.clock import Clock
 from vidpoll.errors import StoreUnavailable
 from vidpoll.forecasts import REFRESH_S, Forecasts
 from vidpoll.generation import GenerationRequest, Status
+from vidpoll.lanes import Lane
 from vidpoll.learning import learn_durations
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import Services
@@ -212,3 +213,75 @@ def test_a_provider_that_tells_its_times_is_believed(driver: Driver, world: Worl
     assert one.queued_s == pytest.approx(job["starts_at"] - job["accepted_at"], abs=0.01)
     assert one.run_s == pytest.approx(job["ready_at"] - job["starts_at"], abs=0.01)
     assert "run_s" not in driver.get(id).result
+
+
+def test_videos_without_any_of_the_parameters_do_not_stand_for_the_whole_model(
+    services: Services, finished: Callable[..., None]
+):
+    finished(60, 60, 62, age=20_000, duration=8)
+    finished(3, 5, 6, age=100, seed=1)
+    learn_durations(services)
+
+    assert [one.samples for one in services.store.learned() if one.params == "{}"] == [63]
+    assert 50 < median(services) < 70
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, {"of": "everything"}, ["a"], None])
+def test_a_value_that_is_no_short_word_stops_no_lesson_and_makes_no_kind(
+    services: Services, finished: Callable[..., None], value: object
+):
+    finished(30, 60, 62, duration=value)
+
+    assert learn_durations(services) == {"learned": 1}
+    assert 50 < median(services, duration=value) < 70
+
+
+def test_kinds_that_are_not_made_any_more_are_forgotten(services: Services, finished: Callable[..., None]):
+    finished(10, 60, 62, age=90_000, duration=4)
+    learn_durations(services)
+    finished(500, 60, 62, age=10_000, duration=8)
+    learn_durations(services)
+
+    assert {one.params for one in services.store.learned()} == {"{}", '{"duration": 8}'}
+
+
+def test_what_a_version_before_watched_tells_nothing_of_how_long_it_took(
+    services: Services, driver: Driver, finished: Callable[..., None]
+):
+    finished(100, 40, 50)
+    driver.sql("UPDATE generations SET last_pending_at = NULL, checks = 7")
+
+    assert learn_durations(services) == {"learned": 0}
+
+
+def test_a_histogram_that_cannot_be_read_is_written_over(
+    services: Services, driver: Driver, finished: Callable[..., None]
+):
+    finished(40, 40, 50)
+    learn_durations(services)
+    driver.sql("UPDATE durations SET first_bin = 5000")
+
+    assert services.store.learned() == []
+    assert median(services) == pytest.approx(600, rel=0.02)
+    assert learn_durations(services) == {"learned": 1}
+    assert 38 < median(services) < 60
+
+
+def test_what_timed_out_raises_no_price(services: Services, driver: Driver, make_request: Make):
+    id = driver.submitted(make_request())
+    lane = Lane("vertex", "status")
+    for _ in range(300):
+        driver.sql(_FINISHED, uuid4(), "{}", uuid4().hex, 1, 2, None, None, 10)
+    driver.sql(
+        'UPDATE generations SET status = \'failed\', error = \'{"code": "timed_out", "message": "", "retryable": true}\','
+        " result = NULL, watch_until = now() + interval '1 day' WHERE status = 'completed'"
+    )
+    for page in services.store.being_watched("vertex"):
+        services.lanes.schedule(lane, {one.id: 3600.0 for one in page})
+    outlook, generation = Lifecycle(services)._outlook, driver.get(id)
+    outlook.refresh("vertex")
+    for _ in range(500):
+        outlook.countdown(services.accounts["vertex"], generation, checks=1)
+
+    assert services.lanes.size(lane) == 301
+    assert outlook._pressures["vertex"].factor == 1

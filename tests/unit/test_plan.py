@@ -73,3 +73,12 @@ def test_every_next_look_is_later_by_at_least_the_floor_and_at_most_the_ceiling(
 
     for age in ages:
         assert floor_s * 0.99 <= plan.next_age(age) - age <= ceiling_s * 1.01
+
+
+def test_what_outlives_all_that_were_seen_is_looked_at_ever_more_rarely():
+    plan = planned(VEO, 0.25, 1.0, 120.0)
+    intervals = [plan.next_age(age) - age for age in (500, 1000, 2000, 5000)]
+
+    assert intervals == sorted(intervals)
+    assert intervals[0] < 30
+    assert intervals[-1] == 120

@@ -5,6 +5,7 @@
 --
 -- countdowns  seconds until the next look, on the database's clock
 -- failures    class of a look that got no usable answer (counts as a failure, not as a check), else NULL
+-- pending_ats a moment at which it was not done yet, or NULL
 -- events      kind of the event to write when something a client can see is new (the version grows), else NULL
 --
 -- progress never falls. A row that was left meanwhile is not touched; of one that timed out, which is final, only what
@@ -13,8 +14,9 @@
 WITH given AS (
     SELECT * FROM unnest(
         CAST(:ids AS uuid[]), CAST(:countdowns AS float8[]), CAST(:progresses AS int[]), CAST(:stages AS text[]),
-        CAST(:overdues AS bool[]), CAST(:failures AS text[]), CAST(:events AS text[])
-    ) AS g (id, countdown, progress, stage, overdue, failure, event)
+        CAST(:overdues AS bool[]), CAST(:failures AS text[]), CAST(:events AS text[]),
+        CAST(:pending_ats AS timestamptz[])
+    ) AS g (id, countdown, progress, stage, overdue, failure, event, pending_at)
 ), moved AS (
     UPDATE generations AS row
     SET next_check_at = now() + make_interval(secs => given.countdown),
@@ -36,7 +38,7 @@ WITH given AS (
             WHEN given.failure = 'not_found' THEN coalesce(row.not_found_since, now())
             ELSE row.not_found_since END,
         version = row.version + CASE WHEN given.event IS NULL OR row.status = 'failed' THEN 0 ELSE 1 END,
-        last_pending_at = CASE WHEN given.failure IS NULL THEN now() ELSE row.last_pending_at END,
+        last_pending_at = coalesce(given.pending_at, row.last_pending_at),
         updated_at = now()
     FROM given
     WHERE row.id = given.id

@@ -1,18 +1,20 @@
 """How long finished generations took, and the histograms learned from them."""
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, insert, select, text
 
 from vidpoll.durations import Durations
 from vidpoll.store.engine import EngineBound, answering
 from vidpoll.store.tables import durations
+
+log = logging.getLogger("vidpoll.store")
 
 Part = Literal["total", "run"]
 _FINISHED: Final = text((Path(__file__).parent / "finished.sql").read_text())
@@ -78,27 +80,27 @@ class LearnedDurations(EngineBound):
             return [Finished(**row) for row in connection.execute(_FINISHED, values).mappings()]
 
     def learned(self) -> list[Learned]:
-        """Every histogram there is."""
+        """Every histogram there is; one that cannot be read is left out, and will be written over."""
         with answering(self._engine) as connection:
-            return [
-                Learned(
-                    row["provider"], row["model"], row["params"], row["part"], row["samples"],
-                    Durations.from_sparse(row["first_bin"], row["weights"]), row["newest_at"],
-                )
-                for row in connection.execute(select(durations)).mappings()
-            ]  # fmt: skip
+            rows = connection.execute(select(durations)).mappings().all()
+        return [one for one in map(_learned, rows) if one]
 
-    def learn(self, learned: Sequence[Learned]) -> None:
-        """Write histograms over those there were."""
-        if not learned:
-            return
-        statement = insert(durations)
-        fresh = {name: statement.excluded[name] for name in ("samples", "first_bin", "weights", "newest_at")}
-        statement = statement.on_conflict_do_update(
-            index_elements=["provider", "model", "params", "part"], set_={**fresh, "updated_at": func.now()}
-        )
+    def learn(self, provider: str, model: str, learned: Sequence[Learned]) -> None:
+        """Write a model's histograms in place of those there were."""
         with answering(self._engine) as connection:
-            connection.execute(statement, [_row(one) for one in learned])
+            connection.execute(delete(durations).where(durations.c.provider == provider, durations.c.model == model))
+            connection.execute(insert(durations), [_row(one) for one in learned])
+
+
+def _learned(row: Mapping[Any, Any]) -> Learned | None:
+    try:
+        histogram = Durations.from_sparse(row["first_bin"], row["weights"])
+    except ValueError:
+        log.warning("the learned durations of %s %s cannot be read", row["provider"], row["model"])
+        return None
+    return Learned(
+        row["provider"], row["model"], row["params"], row["part"], row["samples"], histogram, row["newest_at"]
+    )
 
 
 def _row(one: Learned) -> dict[str, object]:

@@ -14,5 +14,7 @@ SELECT
     g.run_s
 FROM generations AS g
 WHERE g.provider = :provider AND g.model = :model AND g.status = 'completed' AND g.submitted_at IS NOT NULL
+    -- When it was still not done was not noted by versions before: then how long it took is not known.
+    AND (g.last_pending_at IS NOT NULL OR g.checks <= 1 OR g.run_s IS NOT NULL)
 ORDER BY g.completed_at DESC
 LIMIT :limit

@@ -57,6 +57,10 @@ class Stuck(EngineBound):
         """How many generations of each account belong in its status lane."""
         return self._by_account(_WATCHED)
 
+    def late_by_account(self) -> dict[str, int]:
+        """How many generations of each account timed out and are still watched."""
+        return self._by_account(and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None)))
+
     def _by_account(self, where: ColumnElement[bool]) -> dict[str, int]:
         query = select(_ROW.account, func.count()).where(where).group_by(_ROW.account)
         with answering(self._engine) as connection:

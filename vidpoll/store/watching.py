@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Boolean, Float, SmallInteger, Text, Uuid
+from sqlalchemy.types import Boolean, DateTime, Float, SmallInteger, Text, Uuid
 
 from vidpoll.generation import Failure, Status
 from vidpoll.store.engine import answering
@@ -31,6 +32,7 @@ class Checked:
         overdue: whether it is past its expected time.
         failure: the class of a look that brought no usable answer: counted under it, and not as a check.
         event: the kind of the event to write when something a client can see is new, else None.
+        pending_at: a moment of the database's clock at which it was not done yet; None when the look did not tell.
     """
 
     id: UUID
@@ -40,6 +42,7 @@ class Checked:
     overdue: bool = False
     failure: str | None = None
     event: str | None = None
+    pending_at: datetime | None = None
 
 
 class Watching(Moving):
@@ -159,6 +162,7 @@ _CHECKED: Final = text((Path(__file__).parent / "checked.sql").read_text()).bind
     bindparam("overdues", type_=ARRAY(Boolean)),
     bindparam("failures", type_=ARRAY(Text)),
     bindparam("events", type_=ARRAY(Text)),
+    bindparam("pending_ats", type_=ARRAY(DateTime(timezone=True))),
 )
 
 
@@ -171,4 +175,5 @@ def _as_arrays(checked: Sequence[Checked]) -> dict[str, list[Any]]:
         "overdues": [one.overdue for one in checked],
         "failures": [one.failure for one in checked],
         "events": [one.event for one in checked],
+        "pending_ats": [one.pending_at for one in checked],
     }
