@@ -80,7 +80,9 @@ class Subject:
         return subject_of(self.entry.name, self.world, **changes)
 
 
-def subject_of(name: str, world: World, *, url: str = "", key: str = "", **settings: Any) -> Subject:
+def subject_of(
+    name: str, world: World, *, url: str = "", key: str = "", http: Http | None = None, **settings: Any
+) -> Subject:
     """An account of this entry of the catalogue, at the world's simulator or at ``url``."""
     entry = catalogue()[name]
     fields = {
@@ -89,7 +91,8 @@ def subject_of(name: str, world: World, *, url: str = "", key: str = "", **setti
         "models": {model: {} for model in entry.models}, **settings,
     }  # fmt: skip
     account = Account.model_validate(fields)
-    return Subject(entry, adapter_of(account, Http(account.base_url, submit_timeout_s=account.submit_timeout_s)), world)
+    http = http or Http(account.base_url, submit_timeout_s=account.submit_timeout_s)
+    return Subject(entry, adapter_of(account, http), world)
 
 
 def those_that(can: Callable[[Capabilities], object]) -> list[str]:

@@ -1,7 +1,5 @@
 """Part of the contract suite: an account's key goes to its ``base_url`` and nowhere else, whatever a vendor answers."""
 
-import pytest
-
 from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject, followed, sent
 from vidpoll.providers.base import Ambiguous, Unreachable
@@ -21,19 +19,19 @@ def test_no_url_in_an_answer_is_called(subject: Subject, gateway: Gateway, stran
     assert all(call.path.startswith(subject.entry.simulator) for call in gateway.calls)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(subject: Subject, gateway: Gateway, stranger: Gateway, status: int):
+def test_no_redirect_is_followed(subject: Subject, gateway: Gateway, stranger: Gateway):
     operation, behind = subject.submitted(), subject.again(url=gateway.url)
-    gateway.says("", status, {"Location": f"{stranger.url}/elsewhere"})
 
-    assert isinstance(behind.submit(), Ambiguous)
-    assert isinstance(behind.check(operation), Unreachable)
-    if behind.can.cancel:
-        assert isinstance(behind.cancel(operation), Unreachable)
-    if behind.can.look_up:
-        assert isinstance(behind.provider.look_up(sent(subject.request()), None), Unreachable)
+    for status in (301, 302, 303, 307, 308):
+        gateway.says("", status, {"Location": f"{stranger.url}/elsewhere"})
+        assert isinstance(behind.submit(), Ambiguous), status
+        assert isinstance(behind.check(operation), Unreachable), status
+        if behind.can.cancel:
+            assert isinstance(behind.cancel(operation), Unreachable), status
+        if behind.can.look_up:
+            assert isinstance(behind.provider.look_up(sent(subject.request()), None), Unreachable), status
+        assert len(gateway.calls) == 2 + behind.can.cancel + behind.can.look_up
     assert stranger.calls == []
-    assert len(gateway.calls) == 2 + behind.can.cancel + behind.can.look_up
 
 
 def test_a_key_stands_in_a_header_only(subject: Subject, gateway: Gateway):
