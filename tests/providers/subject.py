@@ -50,6 +50,12 @@ class Subject:
         """The first of its models that makes videos."""
         return next(name for name, model in self.entry.models.items() if model.kind == "video")
 
+    @property
+    def paid(self) -> tuple[int, int]:
+        """How many submits the vendor got, and how many it charges for."""
+        report = self.world.report()
+        return report["submit_calls"], report["charged"]
+
     def request(self, **changes: Any) -> GenerationRequest:
         """A request with no more than what its model requires, but for ``changes``."""
         model = changes.get("model", self.model)
