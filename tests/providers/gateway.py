@@ -41,6 +41,10 @@ class Gateway:
         self.answer = lambda call: _with(answer(world, call), headers)
         return self.url
 
+    def was_only_called_under(self, path: str) -> bool:
+        """Whether no call went to another path."""
+        return all(f"{call.path}/".startswith(f"{path}/") for call in self.calls)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self

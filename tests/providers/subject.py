@@ -50,6 +50,12 @@ class Subject:
         """The first of its models that makes videos."""
         return next(name for name, model in self.entry.models.items() if model.kind == "video")
 
+    @property
+    def paid(self) -> tuple[int, int]:
+        """How many submits the vendor got, and how many it charges for."""
+        report = self.world.report()
+        return report["submit_calls"], report["charged"]
+
     def request(self, **changes: Any) -> GenerationRequest:
         """A request with no more than what its model requires, but for ``changes``."""
         model = changes.get("model", self.model)
@@ -80,7 +86,9 @@ class Subject:
         return subject_of(self.entry.name, self.world, **changes)
 
 
-def subject_of(name: str, world: World, *, url: str = "", key: str = "", **settings: Any) -> Subject:
+def subject_of(
+    name: str, world: World, *, url: str = "", key: str = "", http: Http | None = None, **settings: Any
+) -> Subject:
     """An account of this entry of the catalogue, at the world's simulator or at ``url``."""
     entry = catalogue()[name]
     fields = {
@@ -89,7 +97,8 @@ def subject_of(name: str, world: World, *, url: str = "", key: str = "", **setti
         "models": {model: {} for model in entry.models}, **settings,
     }  # fmt: skip
     account = Account.model_validate(fields)
-    return Subject(entry, adapter_of(account, Http(account.base_url, submit_timeout_s=account.submit_timeout_s)), world)
+    http = http or Http(account.base_url, submit_timeout_s=account.submit_timeout_s)
+    return Subject(entry, adapter_of(account, http), world)
 
 
 def those_that(can: Callable[[Capabilities], object]) -> list[str]:

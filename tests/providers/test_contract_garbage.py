@@ -1,19 +1,22 @@
-"""Part of the contract suite: JSON that means nothing ends no generation, and breaks no adapter."""
+"""Part of the contract suite: JSON that means nothing ends no generation, and breaks no adapter.
+
+Calls go to the simulated vendors in this process, without a socket between: that is how so many can be made.
+"""
 
 import copy
 import json
 import math
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.providers.gateway import Gateway
-from tests.providers.subject import Subject, followed, pass_by
+from tests.providers.subject import Subject, pass_by, subject_of
+from vidpoll.catalogue import catalogue
 from vidpoll.providers.base import (
     Ambiguous,
     FailureClass,
@@ -27,10 +30,11 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.simulator import Call, Reply, answer
+from vidpoll.providers.http import Answer, Http
+from vidpoll.simulator import Call, Reply, World, answer
 
-#: One gateway serves all examples: each says anew what it answers.
-quickly = settings(max_examples=int(os.environ.get("EX", "25")), deadline=None, suppress_health_check=list(HealthCheck))
+#: One subject serves all examples: each says anew what it is answered.
+quickly = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 
 
@@ -39,6 +43,37 @@ def anything(keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     return st.recursive(
         LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=8
     )
+
+
+class Wire(Http):
+    """No wire.
+
+    Attributes:
+        answer: what comes back for a call.
+    """
+
+    def __init__(self, world: World, base: str) -> None:
+        super().__init__(f"http://127.0.0.1{base}")
+        self._base = base
+        self.answer: Callable[[Call], Reply] = partial(answer, world)
+
+    def check(self, method: str, path: str, headers: Mapping[str, str], body: object = None) -> Answer:
+        lowered = {name.lower(): value for name, value in headers.items()}
+        reply = self.answer(Call(method, self._base + path, lowered, json.dumps(body).encode()))
+        return Answer(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.data())
+
+    def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
+        return self.check("POST", path, headers, body)
+
+
+@pytest.fixture(params=catalogue())
+def wire(request: pytest.FixtureRequest, world: World) -> Wire:
+    return Wire(world, catalogue()[request.param].simulator)
+
+
+@pytest.fixture
+def subject(request: pytest.FixtureRequest, wire: Wire, world: World) -> Subject:
+    return subject_of(request.node.callspec.params["wire"], world, http=wire)
 
 
 @pytest.fixture
@@ -56,36 +91,31 @@ def operations(subject: Subject) -> list[Operation]:
 
 
 @pytest.fixture
-def behind(subject: Subject, gateway: Gateway) -> Subject:
-    return subject.again(url=gateway.url)
-
-
-@pytest.fixture
-def words(behind: Subject, gateway: Gateway, operations: list[Operation]) -> list[str]:
+def words(subject: Subject, wire: Wire, operations: list[Operation]) -> list[str]:
     """Every name in what the vendor says of them: garbage is most dangerous where it looks like an answer."""
     said: list[Any] = []
 
     def overheard(call: Call) -> Reply:
-        said.append((reply := answer(behind.world, call)).body)
+        said.append((reply := answer(subject.world, call)).body)
         return reply
 
-    gateway.answer = overheard
-    behind.submitted()
+    wire.answer = overheard
+    subject.submitted()
     for operation in operations:
-        behind.check(operation)
+        subject.check(operation)
     return sorted({place[-1] for body in said for place in _places(body) if place and isinstance(place[-1], str)})
 
 
 @quickly
 @given(data=st.data())
 def test_garbage_is_no_answer(
-    behind: Subject, gateway: Gateway, operations: list[Operation], words: list[str], data: st.DataObject
+    subject: Subject, wire: Wire, operations: list[Operation], words: list[str], data: st.DataObject
 ):
     garbage = data.draw(anything(st.sampled_from(words) | st.text(max_size=5)))
-    gateway.says(json.dumps(garbage))
+    wire.answer = lambda call: Reply(200, garbage)
 
-    submitted = behind.submit()
-    outcome = behind.check(operations[0])
+    submitted = subject.submit()
+    outcome = subject.check(operations[0])
 
     assert isinstance(submitted, Ambiguous | Submitted | RateLimited | Unauthorized)
     assert isinstance(outcome, Pending | Unreachable | NotFound | RateLimited | Unauthorized)
@@ -96,19 +126,19 @@ def test_garbage_is_no_answer(
 @quickly
 @given(choice=st.integers(min_value=0), garbage=anything(st.text(max_size=5)))
 def test_an_answer_with_garbage_in_one_place_breaks_nothing(
-    behind: Subject, gateway: Gateway, operations: list[Operation], choice: int, garbage: Any
+    subject: Subject, wire: Wire, operations: list[Operation], choice: int, garbage: Any
 ):
     def spoiled(call: Call) -> Reply:
-        reply = answer(behind.world, call)
+        reply = answer(subject.world, call)
         return replace(reply, body=_with(reply.body, choice, garbage)) if reply.raw is None else reply
 
-    gateway.answer = spoiled
+    wire.answer = spoiled
 
-    _can_be_kept(behind.submit())
+    _can_be_kept(subject.submit())
     for operation in operations:
-        _can_be_kept(behind.check(operation))
-    if behind.can.cancel:
-        _can_be_kept(followed(behind.provider.cancel(operations[-1])))
+        _can_be_kept(subject.check(operation))
+    if subject.can.cancel:
+        _can_be_kept(subject.cancel(operations[-1]))
 
 
 def _places(body: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

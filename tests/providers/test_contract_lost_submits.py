@@ -1,4 +1,4 @@
-"""Part of the contract suite: asking the vendor whether it took a submit whose answer was lost."""
+"""Part of the contract suite: a submit whose answer was lost is sent again under our id, or looked up at the vendor."""
 
 import pytest
 
@@ -11,11 +11,26 @@ from vidpoll.providers.base import (
     Operation,
     RateLimited,
     Ready,
+    Submitted,
     Unauthorized,
     Unreachable,
 )
 
 looks_up = pytest.mark.parametrize("subject", those_that(lambda can: can.look_up), indirect=True)
+
+
+@pytest.mark.parametrize("subject", those_that(lambda can: can.client_supplied_id), indirect=True)
+def test_a_submit_under_our_id_may_be_sent_again_and_is_charged_once(subject: Subject):
+    request = subject.request()
+    subject.world.faults.submit_cut_after = 1
+    assert isinstance(subject.submit(request), Ambiguous)
+    subject.world.faults.submit_cut_after = 0
+
+    again = subject.submit(request, replay=True)
+
+    assert isinstance(again, Submitted)
+    assert isinstance(subject.check(Operation(again.operation_name, request.params)), Ready)
+    assert subject.paid == (2, 1)
 
 
 @pytest.mark.parametrize("subject", those_that(lambda can: not can.look_up), indirect=True)

@@ -17,6 +17,7 @@ Written from the vendors' documents alone and without the adapters, so that one 
 ========================================  ==============================================================
 
 Every key is an account of its own, but those that begin with ``wrong``, which no vendor knows.
+
 A test that needs neither sockets nor real time calls :func:`answer` on a :class:`World` with a clock of its own.
 """
 
