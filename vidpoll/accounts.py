@@ -106,7 +106,7 @@ class Account(BaseModel):
         api_key_env: name of the environment variable that holds the key.
         api_key_file: a file that holds the key, read at every call: for tokens that something else refreshes.
         api_key: the key itself; accepted for loopback addresses (the simulator) only.
-        options: what only this provider needs, e.g. ``dialect`` and ``storage_uri`` for ``veo``.
+        options: what only this provider needs, e.g. ``storage_uri`` for ``veo``; its template may say more.
         retired_models: what becomes of requests for models whose retirement date has passed: a warning, or a refusal.
         weight: its share of the requests that name no account, in proportion to the provider's other accounts with the
             same model.

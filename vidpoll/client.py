@@ -64,7 +64,7 @@ class Client:
     Example::
 
         client = Client()
-        request = GenerationRequest(provider="veo", model="veo-3.1-generate-001", prompt="a lion", owner="alice")
+        request = GenerationRequest(provider="veo", model="veo-3.1-lite-generate-001", prompt="a lion", owner="alice")
         id = client.submit(request)
         print(client.wait(id, timeout_s=600).video_url)
     """

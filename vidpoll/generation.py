@@ -100,7 +100,7 @@ class GenerationRequest(BaseModel):
     Use it with :class:`vidpoll.Client`, or as the checked form of a ``vidpoll.generate`` message.
 
     Attributes:
-        provider: the adapter's name: ``"veo"``, ``"runware"`` or ``"replicate"``.
+        provider: the adapter's name, e.g. ``"veo"``; ``docs/providers.md`` has them all.
         model: the provider's own model name, as listed under the account in the providers file.
         prompt: 1 to 20,000 characters.
         owner: who asks; scopes ``idempotency_key``, and later who may read.
@@ -119,7 +119,7 @@ class GenerationRequest(BaseModel):
         InvalidRequest: naming every field that is wrong.
 
     Example:
-        >>> request = GenerationRequest(provider="veo", model="veo-3.1-generate-001", prompt="a lion at dawn")
+        >>> request = GenerationRequest(provider="veo", model="veo-3.1-lite-generate-001", prompt="a lion at dawn")
         >>> request.priority
         0
     """

@@ -153,5 +153,5 @@ def test_a_wrong_providers_file_is_told_at_the_start(tmp_path: Path):
     )  # fmt: skip
 
     assert ran.returncode == 1
-    assert "accounts.a.provider" in ran.stderr
+    assert "accounts.a.base_url" in ran.stderr
     assert "Traceback" not in ran.stderr

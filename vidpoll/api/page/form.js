@@ -11,7 +11,14 @@ const DOUBLE_CLICK_MS = 700;
 const MODELS = {
   runware: ["google:3@3", "google:3@2"],
   replicate: ["google/veo-3-fast", "google/veo-3"],
-  veo: ["veo-3.1-generate-001", "veo-3.1-lite-generate-001", "veo-3.1-generate-preview"],
+  veo: ["veo-3.1-lite-generate-001", "veo-3.1-generate-001", "veo-3.1-generate-preview"],
+  fal: ["fal-ai/veo3.1/fast", "fal-ai/veo3.1"],
+  gemini_omni: ["gemini-omni-1.2-flash", "gemini-omni-1.1-flash"],
+  kling: ["kling-v2-6", "kling-v2-5-turbo", "kling-v2-1-master", "kling-v1-6"],
+  luma: ["ray-2", "ray-flash-2"],
+  minimax: ["MiniMax-Hailuo-2.3", "MiniMax-Hailuo-02"],
+  openai_videos: ["sora-2", "sora-2-pro"],
+  runway: ["veo3.1_fast", "veo3.1", "gen4.5"],
 };
 
 const form = document.getElementById("form");

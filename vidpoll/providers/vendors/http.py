@@ -51,6 +51,7 @@ class Described(Adapter):
             cancel=account.http.cancel is not None,
             retention_s=account.http.retention_s,
             min_interval_s=account.http.min_interval_s,
+            progress=account.http.status.progress is not None,
         )
 
     def headers(self) -> dict[str, str]:
