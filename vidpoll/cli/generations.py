@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -11,15 +12,18 @@ import typer
 from rich.live import Live
 
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, print_json
+from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, outcome, print_json
 from vidpoll.client import Client
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
-from vidpoll.generation import Generation, GenerationRequest
+from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.services import build_store
 from vidpoll.settings import load_settings
 
 #: Seconds between two looks of a watch.
 LOOK_S: Final = 1.0
+#: Exit codes of ``submit --wait``: it ended without a video; it has not ended.
+ENDED_WITHOUT: Final = 3
+GOES_ON: Final = 4
 Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 
@@ -39,11 +43,20 @@ def submit(
     file: Annotated[
         Path | None, typer.Option(help="JSON Lines: one request object a line; --owner for lines without one.")
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stay for so many seconds at most; print the video's address if it is made."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for one video, or for all of a JSON Lines file."""
+    """Ask for one video, or for all of a JSON Lines file.
+
+    With --wait the exit code is 0 with a video, 3 when it ended without one, 4 when it goes on (its id is printed).
+    """
     if file is not None and prompt is not None:
         raise InvalidRequest(["prompt: is given beside --file, whose lines have their own"])
+    if file is not None and wait is not None:
+        raise InvalidRequest(["--wait: is for one video; for those of a --file, use `vidpoll watch`"])
     if file is not None:
         _submit_file(file, owner, as_json)
         return
@@ -53,6 +66,9 @@ def submit(
         "timeout_s": timeout_s, "project_id": project_id,
     }  # fmt: skip
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
+    if wait is not None:
+        _submit_and_wait(request, wait, as_json)
+        return
     id = Client().submit(request)
     print_json({"id": id}) if as_json else out.print(f"{id}\nsee how it goes: vidpoll watch {id}", highlight=False)
 
@@ -118,6 +134,26 @@ def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -
             if time.monotonic() + LOOK_S > give_up_at:
                 raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
             time.sleep(LOOK_S)
+
+
+def _submit_and_wait(request: GenerationRequest, wait_s: float, as_json: bool) -> None:
+    """Its id is told at once, on standard error: whoever interrupts us has it, and it goes on."""
+    client = Client()
+    one = client.submit(request, wait_s=0)
+    err.print(f"{one.id} is watched whether you wait or not", highlight=False)
+    with suppress(WaitTimeout):
+        client.wait(one.id, timeout_s=wait_s)
+    one = client.status(one.id)
+    if as_json:
+        print_json(generation_json(one, client.eta(one)))
+    elif one.status is Status.COMPLETED:
+        print(one.video_url)
+    else:
+        print(one.id)
+        words = f"{one.status}: {outcome(one)}" if one.status.final else f"see how it goes: vidpoll watch {one.id}"
+        err.print(words, highlight=False, soft_wrap=True)
+    if one.status is not Status.COMPLETED:
+        raise typer.Exit(ENDED_WITHOUT if one.status.final else GOES_ON)
 
 
 def _submit_file(file: Path, owner: str, as_json: bool) -> None:
