@@ -20,6 +20,7 @@ from pydantic import (
 from vidpoll.durations import Durations
 from vidpoll.errors import NotConfigured, UnknownTarget
 from vidpoll.generation import TIMEOUT_LIMIT_S
+from vidpoll.redact import SECRETS
 from vidpoll.schedule import Adaptive, Schedule
 
 Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
@@ -162,11 +163,16 @@ class Account(BaseModel):
         return self
 
     def key(self) -> str:
-        """The credential, read at the moment of use.
+        """The credential, read at the moment of use; from then on it is kept out of texts (``redact.py``).
 
         Raises:
             NotConfigured: the variable is not set, the file cannot be read.
         """
+        key = self._key()
+        SECRETS.add(key)
+        return key
+
+    def _key(self) -> str:
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         if self.api_key_file is not None:

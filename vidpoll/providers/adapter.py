@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
+from vidpoll import redact
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
@@ -80,7 +81,7 @@ class Adapter:
     def send(self, path: str, body: object, read: Callable[[Answer], SubmitOutcome]) -> SubmitOutcome:
         """POST the paid call, once; what ``read`` makes of the answer, or what is known without one."""
         try:
-            answer = self._http.submit(path, self.headers(), body)
+            answer = self._http.submit(path, self._known_headers(), body)
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
@@ -95,8 +96,14 @@ class Adapter:
     def ask(self, method: str, path: str, body: object = None) -> Answer | Unauthorized | Unreachable:
         """Make a call that may be repeated; its answer, or what is known without one."""
         try:
-            return self._http.check(method, path, self.headers(), body)
+            return self._http.check(method, path, self._known_headers(), body)
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
             return failed.unreachable
+
+    def _known_headers(self) -> dict[str, str]:
+        """The headers; what they authorise with is kept out of texts from now on."""
+        headers = self.headers()
+        redact.learn(headers)
+        return headers

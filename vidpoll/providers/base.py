@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.quota import Verb
+from vidpoll.redact import redacted, without_keys
 
 
 class FailureClass(StrEnum):
@@ -273,10 +274,13 @@ _TEXT_LIMIT: Final = 2000
 
 
 def storable(outcome: Outcome) -> Outcome:
-    """The outcome with texts that can be stored: no NUL, no lone surrogates, no book. Ids are left as they are."""
+    """The outcome with texts that can be stored: no NUL, no lone surrogates, no book, no secret.
+
+    Ids are left as they are. Videos' URLs stay signed, since whoever asked for the video needs them whole.
+    """
     if isinstance(outcome, Submitted | Listed):
         return outcome
-    return replace(outcome, **{one.name: _storable(getattr(outcome, one.name)) for one in fields(outcome)})
+    return replace(outcome, **{one.name: _shown(one.name, getattr(outcome, one.name)) for one in fields(outcome)})
 
 
 def can_be_stored(name: str) -> bool:
@@ -284,10 +288,15 @@ def can_be_stored(name: str) -> bool:
     return bool(name) and _storable(name) == name
 
 
-def _storable(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
+    clean = without_keys if name == "videos" else redacted
     if isinstance(value, str) and not isinstance(value, FailureClass):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
-    return tuple(map(_storable, value)) if isinstance(value, tuple) else value
+        return _storable(clean(value))
+    return tuple(_shown(name, one) for one in value) if isinstance(value, tuple) else value
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
 
 
 def broken(error: Exception) -> Unreachable:
