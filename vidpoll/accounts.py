@@ -143,7 +143,7 @@ class Account(BaseModel):
             )
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError("base_url must start with https:// (or http://)")
-        if self.api_key is not None and urlsplit(self.base_url).hostname not in _LOOPBACK:
+        if self.api_key is not None and not self.is_local:
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
             )
@@ -161,6 +161,11 @@ class Account(BaseModel):
                     f"{verb}_burst must be at least {needed} for a {verb}_rate of {rate:g}: 1, and 5 % for jitter"
                 )
         return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its vendor is on this machine, as the simulator is."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
 
     def key(self) -> str:
         """The credential, read at the moment of use; from then on it is kept out of texts (``redact.py``).

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 from uuid import UUID, uuid4
 
-from vidpoll import catalogue, messages
+from vidpoll import catalogue, messages, urls
 from vidpoll.errors import (
     BrokerUnavailable,
     GenerationNotFound,
@@ -240,9 +240,12 @@ class Client:
             return errors
         for place, request in enumerate(requests):
             try:
-                self._accounts.candidates(request.provider, request.model, request.account)
+                able = self._accounts.candidates(request.provider, request.model, request.account)
                 known = catalogue.find(request.provider, request.model)
-                if known and (problems := known.problems(request.params)):
+                problems = known.problems(request.params) if known else []
+                local = any(account.is_local for account in able)
+                problems += urls.problems(request.params, known.urls if known else (), local=local)
+                if problems:
                     raise InvalidRequest(problems)
             except VidpollError as error:
                 errors[place] = error

@@ -56,6 +56,11 @@ class Model(BaseModel):
         )
         return [*missing, *wrong]
 
+    @property
+    def urls(self) -> frozenset[str]:
+        """The parameters that are addresses."""
+        return frozenset(name for name, one in self.params.items() if one.type == "url")
+
     def retired(self, today: date) -> bool:
         """Whether the vendor may have taken it away by then."""
         return self.retires is not None and self.retires <= today

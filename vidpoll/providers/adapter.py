@@ -24,6 +24,7 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, understood
 from vidpoll.providers.quota import Verb
+from vidpoll.urls import path_below
 
 
 class Adapter:
@@ -75,6 +76,13 @@ class Adapter:
     def out_of_quota(self, verb: Verb) -> float | None:
         """As the vendor's headers tell, or those of a gateway before it."""
         return self._http.out_of_quota(verb)
+
+    def own(self, url: object) -> str | None:
+        """The path to call for a URL that the vendor named; None when it is not below the account's own address.
+
+        Calls carry the key, so nothing else is ever called.
+        """
+        return path_below(self._account.base_url, url)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
