@@ -159,4 +159,4 @@ def test_a_wait_is_for_one_video(environ, tmp_path: Path):
 
     told = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
-    assert (told.returncode, "--wait: is for one video" in told.stderr) == (1, True)
+    assert (told.returncode, "are for one video" in told.stderr) == (1, True)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from rich.live import Live
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, outcome, print_json
 from vidpoll.client import Client
+from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.services import build_store
@@ -47,6 +49,9 @@ def submit(
         float | None,
         typer.Option(min=0, help="Stay for so many seconds at most; print the video's address if it is made."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the HTTP request that would be sent to the provider; send nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask for one video, or for all of a JSON Lines file.
@@ -55,8 +60,8 @@ def submit(
     """
     if file is not None and prompt is not None:
         raise InvalidRequest(["prompt: is given beside --file, whose lines have their own"])
-    if file is not None and wait is not None:
-        raise InvalidRequest(["--wait: is for one video; for those of a --file, use `vidpoll watch`"])
+    if file is not None and (wait is not None or dry_run):
+        raise InvalidRequest(["--wait, --dry-run: are for one video, not for a --file"])
     if file is not None:
         _submit_file(file, owner, as_json)
         return
@@ -66,6 +71,9 @@ def submit(
         "timeout_s": timeout_s, "project_id": project_id,
     }  # fmt: skip
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
+    if dry_run:
+        _show(preview(load_settings().accounts, request), as_json)
+        return
     if wait is not None:
         _submit_and_wait(request, wait, as_json)
         return
@@ -134,6 +142,20 @@ def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -
             if time.monotonic() + LOOK_S > give_up_at:
                 raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
             time.sleep(LOOK_S)
+
+
+def _show(call: Preview, as_json: bool) -> None:
+    """The call as it would lie on the wire; what is said about it, on standard error."""
+    if as_json:
+        print_json(asdict(call))
+        return
+    err.print(f"account {call.account} would send this; nothing was sent", highlight=False, markup=False)
+    if call.missing:
+        err.print(call.missing, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    print(f"{call.method} {call.url}")
+    for name, value in call.headers.items():
+        print(f"{name}: {value}")
+    print(f"\n{json.dumps(call.body, indent=2, ensure_ascii=False)}")
 
 
 def _submit_and_wait(request: GenerationRequest, wait_s: float, as_json: bool) -> None:
