@@ -21,7 +21,7 @@ MOST: Final = 500
 _HEADER: Final = re.compile(r"auth|(?<!idempotency-)key|token|secret|cookie|signature", re.IGNORECASE)
 #: Names that sign or authorise, or the last part of one: ``X-Amz-Signature``, ``sig``, ``api_key``, ``Key-Pair-Id``.
 _SIGNS: Final = (
-    r"\w*signature|sig|\w*token|credential|hmac|jwt|policy|secret|password|passwd|auth|authorization|hdn\w*"
+    r"\w{0,64}signature|sig|\w{0,64}token|credential|hmac|jwt|policy|secret|password|passwd|auth|authorization|hdn\w{0,64}"
     r"|(?:api|access|secret|private|subscription)?[-_]?key(?:[-_]pair)?(?:[-_]id)?"
 )
 #: A parameter of a URL, also of one that is part of JSON, of HTML or of another URL.

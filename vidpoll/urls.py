@@ -36,7 +36,7 @@ _NOT_PUBLIC: Final = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 #: Texts that are taken for an address wherever they stand.
-_SHAPE: Final = re.compile(r"(https?:\S|[a-z][a-z0-9+.-]+:[/\\]|[/\\]{2}\w)", re.IGNORECASE)
+_SHAPE: Final = re.compile(r"https?:\S|[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
 _DROPPED: Final = str.maketrans("", "", "\t\r\n")
 _AROUND: Final = "".join(map(chr, range(33)))
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")

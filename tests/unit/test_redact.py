@@ -127,8 +127,18 @@ def test_what_a_provider_says_is_stored_without_secrets_and_its_videos_stay_sign
     assert "5f3ac0" not in ready.notes[0]
     assert storable(Failed("failed", f"bad key {KEY}")).message == f"bad key {HIDDEN}"
     assert storable(Unauthorized(f"{KEY}?")) == Unauthorized(f"{HIDDEN}?")
+    assert storable(Ready((f"{SIGNED}&Token={'x' * 5000}",))).videos[0].endswith("x" * 5000)
     assert storable(Submitted("op")) == Submitted("op")
     assert storable(Listed(("op",), "cursor")) == Listed(("op",), "cursor")
+
+
+@pytest.mark.parametrize("part", ["?aaaa_", "a", "&x-", "://", "bearer ", "?token", "-"])
+def test_a_provider_that_says_a_great_deal_holds_nobody_up(part: str):
+    """Ends at once, or the test's own time does."""
+    long = f"?{part * (8_000_000 // len(part))}"
+
+    assert len(storable(Failed("failed", long)).message) <= 2000
+    redacted(long[:500_000])
 
 
 @pytest.fixture

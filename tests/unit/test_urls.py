@@ -90,11 +90,12 @@ def test_addresses_are_found_by_name_and_by_shape_however_deep():
         "frames": [{"at": 0, "url": "http://10.0.0.1/"}, "https://cdn.example/a.png", "\thttp:\\\\127.0.0.1"],
         "webhook": "//127.0.0.1/x",
         "negative_prompt": "file: no, http: neither",
+        "audio": "//uQxAAAAAAAAAAAAAAAAAAAAAAAWGluZw",
         "seed": 7,
         "none": None,
     }
 
-    assert problems(params, {"image"}) == [
+    assert problems(params, {"image", "webhook"}) == [
         "params.image: must begin with https://, not file:",
         "params.frames.0.url: must be a public address",
         "params.frames.2: has a backslash, which no address has",

@@ -269,8 +269,9 @@ def believed(seconds: float | None) -> float | None:
 
 
 Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")
-#: Longest text of a provider that is kept, in characters.
+#: Longest text of a provider that is kept, in characters, and longest URL of a video: a signature can take thousands.
 _TEXT_LIMIT: Final = 2000
+_URL_LIMIT: Final = 20_000
 
 
 def storable(outcome: Outcome) -> Outcome:
@@ -289,14 +290,14 @@ def can_be_stored(name: str) -> bool:
 
 
 def _shown(name: str, value: Any) -> Any:
-    clean = without_keys if name == "videos" else redacted
+    clean, limit = (without_keys, _URL_LIMIT) if name == "videos" else (redacted, _TEXT_LIMIT)
     if isinstance(value, str) and not isinstance(value, FailureClass):
-        return _storable(clean(value))
+        return _storable(clean(value[:_URL_LIMIT]), limit)
     return tuple(_shown(name, one) for one in value) if isinstance(value, tuple) else value
 
 
-def _storable(text: str) -> str:
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
+def _storable(text: str, limit: int = _TEXT_LIMIT) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
 
 
 def broken(error: Exception) -> Unreachable:
