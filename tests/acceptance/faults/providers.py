@@ -59,7 +59,7 @@ def accounts() -> list[str]:
     return [
         name
         for name in TARGETS
-        if importlib.util.find_spec(f"vidpoll.providers.{adapters.get(name, name)}") is not None
+        if importlib.util.find_spec(f"vidpoll.providers.vendors.{adapters.get(name, name)}") is not None
     ]
 
 
