@@ -21,6 +21,7 @@ from vidpoll.description import HttpDescription
 from vidpoll.durations import Durations
 from vidpoll.errors import NotConfigured, UnknownTarget
 from vidpoll.generation import TIMEOUT_LIMIT_S
+from vidpoll.redact import SECRETS
 from vidpoll.schedule import Adaptive, Schedule
 
 Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
@@ -147,7 +148,7 @@ class Account(BaseModel):
             )
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError("base_url must start with https:// (or http://)")
-        if self.api_key is not None and urlsplit(self.base_url).hostname not in _LOOPBACK:
+        if self.api_key is not None and not self.is_local:
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
             )
@@ -174,12 +175,22 @@ class Account(BaseModel):
                 )
         return self
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its vendor is on this machine, as the simulator is."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
+
     def key(self) -> str:
-        """The credential, read at the moment of use.
+        """The credential, read at the moment of use; from then on it is kept out of texts (``redact.py``).
 
         Raises:
             NotConfigured: the variable is not set, the file cannot be read.
         """
+        key = self._key()
+        SECRETS.add(key)
+        return key
+
+    def _key(self) -> str:
         if self.api_key is not None:
             return self.api_key.get_secret_value()
         if self.api_key_file is not None:

@@ -4,6 +4,7 @@ Importing this is light: SQLAlchemy is loaded when a database is used, Celery wh
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,13 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 from uuid import UUID, uuid4
 
-from vidpoll import catalogue, messages
+from vidpoll import catalogue, messages, urls
 from vidpoll.errors import (
     BrokerUnavailable,
     GenerationNotFound,
     InvalidRequest,
     NotConfigured,
     PartlyRefused,
+    StoreUnavailable,
     VidpollError,
     WaitTimeout,
 )
@@ -77,23 +79,45 @@ class Client:
         self._broker_rests_until = 0.0
         self._broker_turns = threading.BoundedSemaphore(_BROKER_THREADS)
 
-    def submit(self, request: GenerationRequest) -> UUID:
-        """Ask for one video; the generation's id.
+    @overload
+    def submit(self, request: GenerationRequest, *, wait_s: None = None) -> UUID: ...
+    @overload
+    def submit(self, request: GenerationRequest, *, wait_s: float) -> Generation: ...
+    def submit(self, request: GenerationRequest, *, wait_s: float | None = None) -> UUID | Generation:
+        """Ask for one video; the generation's id or, with ``wait_s``, the generation.
 
         The same owner and idempotency key, or the same id, give the same generation and no second charge.
 
+        Args:
+            wait_s: stay for so many seconds at most, and answer with the generation as it stands then: with its video,
+                if that was made in time, else to be read later by its ``id``. The workers watch it either way: nothing
+                depends on a caller that stays.
+
+        Example::
+
+            generation = client.submit(request, wait_s=120)
+            if generation.status is Status.COMPLETED:
+                print(generation.video_url)
+            elif not generation.status.final:
+                remember(generation.id)
+
         Raises:
+            NotConfigured: ``wait_s`` without a database, which is what tells how it stands; nothing was enqueued.
             UnknownTarget: no such provider, account or model (told here where the providers file can be read,
                 else as the generation's error).
             IdempotencyConflict: the key or id belongs to a request with another body (told here with a database,
                 else as a dead letter).
-            StoreUnavailable: the database does not answer; nothing was enqueued.
+            StoreUnavailable: the database does not answer; nothing was enqueued, unless the text opens with
+                "submitted as" and the id: then it went away during the wait.
             BrokerUnavailable: without a database, the broker does not answer; nothing was enqueued.
         """
+        if wait_s is not None:
+            self._readable()
         try:
-            return self.submit_many([request])[0]
+            id = self.submit_many([request])[0]
         except PartlyRefused as refused:
             raise refused.errors[0] from None
+        return id if wait_s is None else self._stayed(id, wait_s)
 
     def submit_many(self, requests: Iterable[GenerationRequest]) -> list[UUID]:
         """Ask for many videos; their ids, in the requests' order.
@@ -219,9 +243,12 @@ class Client:
             return errors
         for place, request in enumerate(requests):
             try:
-                self._accounts.candidates(request.provider, request.model, request.account)
+                able = self._accounts.candidates(request.provider, request.model, request.account)
                 known = catalogue.find(request.provider, request.model)
-                if known and (problems := known.problems(request.params)):
+                problems = known.problems(request.params) if known else []
+                local = any(account.is_local for account in able)
+                problems += urls.problems(request.params, known.urls if known else (), local=local)
+                if problems:
                     raise InvalidRequest(problems)
             except VidpollError as error:
                 errors[place] = error
@@ -270,11 +297,15 @@ class Client:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _read(self, ids: Sequence[UUID]) -> list[Generation]:
+    def _readable(self) -> "Store":
+        """The database, which reading needs. Raises NotConfigured."""
         if self._store is None:
             self._settings.need("database_url")
-        assert self._store is not None  # need() raised otherwise
-        found = {generation.id: generation for generation in self._store.find(ids)}
+            raise NotConfigured("to read generations, give this client a database_url")
+        return self._store
+
+    def _read(self, ids: Sequence[UUID]) -> list[Generation]:
+        found = {generation.id: generation for generation in self._readable().find(ids)}
         for id in ids:
             if id not in found:
                 raise GenerationNotFound(id)
@@ -283,7 +314,26 @@ class Client:
     def _wait(
         self, ids: Sequence[UUID], timeout_s: float | None, on_change: Callable[[Generation], None] | None
     ) -> list[Generation]:
-        give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
+        generations = self._watched(ids, timeout_s, on_change)
+        waiting = sum(not generation.status.final for generation in generations)
+        if waiting:
+            raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
+        return generations
+
+    def _stayed(self, id: UUID, wait_s: float) -> Generation:
+        try:
+            return self._watched([id], wait_s)[0]
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"submitted as {id}, and it cannot be read how it stands: {error}") from error
+
+    def _watched(
+        self,
+        ids: Sequence[UUID],
+        timeout_s: float | None,
+        on_change: Callable[[Generation], None] | None = None,
+    ) -> list[Generation]:
+        """How they stand once all are final, or when the time is up."""
+        give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
         pause, seen = _WAIT_FIRST_S, dict[UUID, int]()
         while True:
             generations = self._read(ids)
@@ -291,12 +341,10 @@ class Client:
                 if on_change and seen.get(generation.id) != generation.version:
                     on_change(generation)
                 seen[generation.id] = generation.version
-            waiting = sum(not generation.status.final for generation in generations)
-            if not waiting:
+            left_s = give_up_at - time.monotonic()
+            if left_s <= 0 or all(generation.status.final for generation in generations):
                 return generations
-            if give_up_at is not None and time.monotonic() + pause > give_up_at:
-                raise WaitTimeout(f"{waiting} of {len(ids)} generations are not final after {timeout_s} s; they go on")
-            time.sleep(pause)
+            time.sleep(min(pause, left_s))
             pause = min(_WAIT_CAP_S, pause * 1.5)
 
     # -- connections, each made at its first use ----------------------------------------------------------------------

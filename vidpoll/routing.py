@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
-from vidpoll import catalogue
+from vidpoll import catalogue, urls
 from vidpoll.accounts import Account
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
+from vidpoll.providers.base import Provider
 from vidpoll.services import Services
+from vidpoll.urls import LookUp
 
 log = logging.getLogger("vidpoll.routing")
 
@@ -32,6 +34,7 @@ class Router:
         self._accounts = services.accounts
         self._providers = services.providers
         self._lanes = services.lanes
+        self._resolver = services.resolver
 
     def route(self, request: GenerationRequest, loads: Loads | None = None) -> Account:
         """The account that is to pay. Where several could, the lanes are asked, unless ``loads`` knows them already.
@@ -58,16 +61,24 @@ class Router:
 
     def _problems(self, account: Account, request: GenerationRequest) -> list[str]:
         """What is known to be wrong before anything is paid."""
-        known = catalogue.find(request.provider, request.model)
-        if known is None:
-            return self._providers[account.name].problems(request)
-        found = known.problems(request.params)
-        if known.retired(datetime.now(UTC).date()):
-            words = _retired(request.model, known)
-            if account.retired_models == "refuse":
-                found.append(f"model: {words}")
-            _warn_once(words)
-        return found + self._providers[account.name].problems(request)
+        return problems(account, self._providers[account.name], request, look_up=self._resolver.addresses)
+
+
+def problems(account: Account, provider: Provider, request: GenerationRequest, *, look_up: LookUp) -> list[str]:
+    """Why this account cannot make this video, as far as is known before anything is paid; one sentence each.
+
+    ``look_up`` tells the addresses of names: the vendor is to fetch nothing from private networks.
+    """
+    known = catalogue.find(request.provider, request.model)
+    found = known.problems(request.params) if known else []
+    named = known.urls if known else ()
+    found += urls.problems(request.params, named, local=account.is_local, look_up=look_up)
+    if known and known.retired(datetime.now(UTC).date()):
+        words = _retired(request.model, known)
+        if account.retired_models == "refuse":
+            found.append(f"model: {words}")
+        _warn_once(words)
+    return found + provider.problems(request)
 
 
 def _retired(name: str, model: catalogue.Model) -> str:

@@ -16,6 +16,7 @@ from vidpoll.forecasts import Forecasts
 from vidpoll.heartbeats import Heartbeats
 from vidpoll.lanes import Lane, Lanes, Limits
 from vidpoll.providers.base import Provider
+from vidpoll.resolving import Resolver
 from vidpoll.settings import Settings
 from vidpoll.store import Store, connect
 from vidpoll.store.engine import nobody_listens
@@ -36,6 +37,7 @@ class Services:
     lease_s: float
     heartbeats: Heartbeats
     clock: Clock = field(default_factory=Clock)
+    resolver: Resolver = field(default_factory=Resolver)
 
     @cached_property
     def forecasts(self) -> Forecasts:

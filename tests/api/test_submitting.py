@@ -1,11 +1,17 @@
 import json
+import threading
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
-from tests.api.serving import Caller, key_of, served
+from tests.api.serving import Caller, key_of, served, until
+from tests.integration.driver import Driver
 from vidpoll.api import create_app
 from vidpoll.api.settings import ApiSettings
+from vidpoll.generation import Failure, Status
 
 VEO = {"provider": "veo", "model": "veo-fast", "prompt": "a lion at dawn"}
 
@@ -179,3 +185,66 @@ def test_without_postgres_a_request_is_a_clean_503_that_says_when_to_try_again(s
         assert int(answer.headers["Retry-After"]) > 0
         assert "secret" not in answer.text
     assert "secret" not in caplog.text
+
+
+def test_whoever_prefers_to_wait_is_answered_when_the_video_is_there(
+    app, alice: Caller, driver: Driver, services, lifecycle
+):
+    answers = []
+    ask = threading.Thread(
+        target=lambda: answers.append(alice.post("/v1/generations", json=VEO, headers={"Prefer": "wait=30"}))
+    )
+    ask.start()
+    until(lambda: app.state.parts.tail.count("alice") == 1)
+
+    lifecycle.accept(services.store.recent(1)[0].request)
+    driver.submit()
+    driver.check()
+    ask.join(20)
+
+    row, made = services.store.recent(1)[0], answers[0].json()
+    assert answers[0].status_code == 200
+    assert made == {"id": str(row.id), "status": "completed", "new": True, "video_url": row.video_url}
+    assert answers[0].headers["Location"] == f"/v1/generations/{row.id}"
+
+
+def test_whoever_prefers_to_wait_gets_the_id_when_the_time_is_up(alice: Caller):
+    began = time.monotonic()
+    answer = alice.post("/v1/generations", json=VEO, headers={"Prefer": "wait=1"})
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    assert time.monotonic() - began >= 1
+
+
+def test_what_has_ended_before_is_answered_at_once(alice: Caller, services):
+    key = {"Idempotency-Key": "one"}
+    id = uuid.UUID(alice.post("/v1/generations", json=VEO, headers=key).json()["id"])
+    services.store.failed(id, Failure("invalid_input", "no"), expected=Status.PENDING)
+
+    answer = alice.post("/v1/generations", json=VEO, headers={**key, "Prefer": "wait=60"})
+
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["new"]) == ("failed", False)
+    assert answer.json()["error"]["message"] == "no"
+
+
+def test_waiting_callers_hold_up_nobody_else(app, alice: Caller, bob: Caller):
+    """More of them than there are threads for requests."""
+    waiting = [
+        threading.Thread(
+            target=lambda: requests.post(
+                f"{alice.url}/v1/generations", json=VEO, timeout=30,
+                headers={"Authorization": f"Bearer {alice.key}", "Prefer": "wait=60"},
+            )
+        )
+        for _ in range(60)
+    ]  # fmt: skip
+    for one in waiting:
+        one.start()
+    until(lambda: app.state.parts.tail.count("alice") == 60)
+
+    assert bob.post("/v1/generations", json=VEO).status_code == 202
+
+    app.state.parts.tail.close()
+    for one in waiting:
+        one.join(20)

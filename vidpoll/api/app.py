@@ -23,6 +23,7 @@ from vidpoll.api.tail import Tail
 from vidpoll.client import Client
 from vidpoll.doorbell import Doorbell
 from vidpoll.errors import NotConfigured
+from vidpoll.guarded_logs import guard_logs
 from vidpoll.settings import Settings
 from vidpoll.store import Store, connect
 from vidpoll.store.live import READ_TIMEOUT_S, LiveStore
@@ -44,6 +45,7 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        guard_logs()
         async with built.live:
             tasks = [asyncio.create_task(one.run()) for one in (built.tail, built.estimates)]
             yield

@@ -135,7 +135,9 @@ def cancel(request: Request, caller: Writer, id: UUID) -> Acknowledged:
     return Acknowledged(id=id, status=generation.status.value)
 
 
-@router.post("/{id}/retry", status_code=202, response_model=Submitted, responses=_ACTING)
+@router.post(
+    "/{id}/retry", status_code=202, response_model=Submitted, response_model_exclude_none=True, responses=_ACTING
+)
 def retry(request: Request, response: Response, caller: Writer, id: UUID) -> Submitted:
     """Ask anew, and pay anew, for one that failed or was cancelled; asked again, this gives the same generation."""
     api = parts(request)

@@ -113,9 +113,9 @@ async def _answer(
 ) -> Response:
     known = _versions(if_none_match)
     row = await parts(request).live.status(caller.owner, id)
-    wait_s = _wait_s(prefer)
-    if wait_s and row and not _is_news(row, known):
-        row = await _news(request, caller.owner, id, known, wait_s)
+    seconds = wait_s(prefer)
+    if seconds and row and not _is_news(row, known):
+        row = await news(request, caller.owner, id, known, seconds)
     if row is None:
         raise GenerationNotFound(id)
     headers = {"ETag": f'W/"{row.version}"', "Cache-Control": "private, no-cache"}
@@ -131,7 +131,8 @@ def _versions(etags: str | None) -> frozenset[int]:
     return frozenset(int(version) for version in _ETAG.findall(etags or ""))
 
 
-def _wait_s(prefer: str | None) -> int:
+def wait_s(prefer: str | None) -> int:
+    """Seconds an answer may be held back, by ``Prefer: wait=N`` (RFC 7240, 4.3); 0 when it does not say."""
     found = _WAIT.search(prefer) if prefer else None
     return min(int(found[1]), LONGEST_WAIT_S) if found else 0
 
@@ -140,7 +141,7 @@ def _is_news(row: StatusRow, known: frozenset[int]) -> bool:
     return row.status in FINAL or (bool(known) and row.version not in known)
 
 
-async def _news(request: Request, owner: str, id: UUID, known: frozenset[int], wait_s: float) -> StatusRow | None:
+async def news(request: Request, owner: str, id: UUID, known: frozenset[int], wait_s: float) -> StatusRow | None:
     """Wait for the end or, if versions are known, for another one; how it stands then, or when the time is up."""
     api, give_up_at = parts(request), time.monotonic() + wait_s
     with api.tail.follow(owner, id=id) as following:

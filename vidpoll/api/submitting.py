@@ -5,14 +5,16 @@ from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from vidpoll.api.keys import Caller, Writer
 from vidpoll.api.parts import Parts, parts
 from vidpoll.api.problems import Problem, problems, refusal_of
-from vidpoll.api.views import StatusWord
-from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError
-from vidpoll.generation import PROMPT_LIMIT, TIMEOUT_LIMIT_S, GenerationRequest, Status
+from vidpoll.api.status import news, wait_s
+from vidpoll.api.views import ErrorView, StatusWord
+from vidpoll.errors import InvalidRequest, PartlyRefused, Unavailable, VidpollError
+from vidpoll.generation import FINAL, PROMPT_LIMIT, TIMEOUT_LIMIT_S, GenerationRequest, Status
 
 router = APIRouter(prefix="/v1/generations", tags=["asking"])
 
@@ -42,6 +44,8 @@ class Submitted(BaseModel):
     id: UUID
     status: StatusWord
     new: bool
+    video_url: str | None = None
+    error: ErrorView | None = None
 
 
 class Refused(BaseModel):
@@ -72,18 +76,42 @@ IdempotencyKey = Annotated[
     status_code=202,
     response_model=Submitted | Results,
     response_model_exclude_none=True,
-    responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
+    responses={
+        200: {"model": Submitted, "description": "It ended within the wait asked for"},
+        **problems(400, 401, 403, 409, 413, 422, 429, 503),
+    },
 )
-def submit(
-    request: Request, response: Response, caller: Writer, asked: Asked, idempotency_key: IdempotencyKey = None
+async def submit(
+    request: Request,
+    response: Response,
+    caller: Writer,
+    asked: Asked,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Annotated[str | None, Header(description="`wait=N`: stay N seconds at most for one video.")] = None,
 ) -> Submitted | Results:
     """Ask for one video, or for up to 100: bad ones of several hold up none of the good."""
     api = parts(request)
     if isinstance(asked, list):
-        return Results(results=_submit_many(api, caller, asked, idempotency_key))
-    submitted = submit_one(api, _request(caller, asked, idempotency_key))
+        return Results(results=await run_in_threadpool(_submit_many, api, caller, asked, idempotency_key))
+    asked_for = _request(caller, asked, idempotency_key)
+    submitted = await run_in_threadpool(submit_one, api, asked_for)
     response.headers["Location"] = f"/v1/generations/{submitted.id}"
+    if seconds := wait_s(prefer):
+        submitted = await _stayed(request, caller, submitted, seconds)
+        response.status_code = 200 if submitted.status in FINAL else 202
     return submitted
+
+
+async def _stayed(request: Request, caller: Caller, submitted: Submitted, wait_s: int) -> Submitted:
+    """How it stands when it ends, or when the time is up. It is submitted, so nothing from here on is an error."""
+    try:
+        row = await news(request, caller.owner, submitted.id, frozenset(), wait_s)
+    except Unavailable:
+        return submitted
+    if row is None:
+        return submitted
+    ended: dict[str, Any] = {"video_url": row.video_url, "error": row.error} if row.status in FINAL else {}
+    return Submitted(id=submitted.id, status=row.status, new=submitted.new, **ended)
 
 
 def submit_one(api: Parts, request: GenerationRequest) -> Submitted:

@@ -65,6 +65,11 @@ class Model(BaseModel):
         """
         return {name: one.values[0] for name, one in self.params.items() if one.required and one.values}
 
+    @property
+    def urls(self) -> frozenset[str]:
+        """The parameters that are addresses."""
+        return frozenset(name for name, one in self.params.items() if one.type == "url")
+
     def retired(self, today: date) -> bool:
         """Whether the vendor may have taken it away by then."""
         return self.retires is not None and self.retires <= today

@@ -7,6 +7,7 @@ import typer
 from vidpoll.cli import demo, durations, generations, keys, models, operating, running, unknown
 from vidpoll.cli.output import complain
 from vidpoll.errors import VidpollError
+from vidpoll.guarded_logs import guard_logs
 
 app = typer.Typer(
     name="vidpoll",
@@ -39,6 +40,7 @@ db.command("upgrade")(operating.db_upgrade)
 
 def main() -> None:
     """Run the command; errors of vidpoll are told in one line, or as JSON with ``--json``, never as a traceback."""
+    guard_logs()
     try:
         app()
     except VidpollError as error:

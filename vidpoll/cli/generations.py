@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,15 +16,19 @@ from rich.live import Live
 
 from vidpoll import catalogue
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, print_json
+from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, outcome, print_json
 from vidpoll.client import Client
+from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
-from vidpoll.generation import Generation, GenerationRequest
+from vidpoll.generation import Generation, GenerationRequest, Status
 from vidpoll.services import build_store
 from vidpoll.settings import load_settings
 
 #: Seconds between two looks of a watch.
 LOOK_S: Final = 1.0
+#: Exit codes of ``submit --wait``: it ended without a video; it has not ended.
+ENDED_WITHOUT: Final = 3
+GOES_ON: Final = 4
 Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 
@@ -48,11 +54,23 @@ def submit(
     file: Annotated[
         Path | None, typer.Option(help="JSON Lines: one request object a line; --owner for lines without one.")
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stay for so many seconds at most; print the video's address if it is made."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the HTTP request that would be sent to the provider; send nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for one video, or for all of a JSON Lines file."""
+    """Ask for one video, or for all of a JSON Lines file.
+
+    With --wait the exit code is 0 with a video, 3 when it ended without one, 4 when it goes on (its id is printed).
+    """
     if file is not None and prompt is not None:
         raise InvalidRequest(["prompt: is given beside --file, whose lines have their own"])
+    if file is not None and (wait is not None or dry_run):
+        raise InvalidRequest(["--wait, --dry-run: are for one video, not for a --file"])
     if file is not None:
         _submit_file(file, owner, as_json)
         return
@@ -66,6 +84,12 @@ def submit(
         "timeout_s": timeout_s, "project_id": project_id,
     }  # fmt: skip
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
+    if dry_run:
+        _show(preview(load_settings().accounts, request), as_json)
+        return
+    if wait is not None:
+        _submit_and_wait(request, wait, as_json)
+        return
     id = Client().submit(request)
     if as_json:
         print_json({"id": id, "model": model})
@@ -143,6 +167,40 @@ def _chosen(provider: str, account: str | None) -> tuple[str, dict[str, JsonValu
     today = datetime.now(UTC).date()
     chosen = next((name for name in models if not known[name].retired(today)), models[0])
     return chosen, known[chosen].least()
+
+
+def _show(call: Preview, as_json: bool) -> None:
+    """The call as it would lie on the wire; what is said about it, on standard error."""
+    if as_json:
+        print_json(asdict(call))
+        return
+    err.print(f"account {call.account} would send this; nothing was sent", highlight=False, markup=False)
+    if call.missing:
+        err.print(call.missing, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    print(f"{call.method} {call.url}")
+    for name, value in call.headers.items():
+        print(f"{name}: {value}")
+    print(f"\n{json.dumps(call.body, indent=2, ensure_ascii=False)}")
+
+
+def _submit_and_wait(request: GenerationRequest, wait_s: float, as_json: bool) -> None:
+    """Its id is told at once, on standard error: whoever interrupts us has it, and it goes on."""
+    client = Client()
+    one = client.submit(request, wait_s=0)
+    err.print(f"{one.id} is watched whether you wait or not", highlight=False)
+    with suppress(WaitTimeout):
+        client.wait(one.id, timeout_s=wait_s)
+    one = client.status(one.id)
+    if as_json:
+        print_json(generation_json(one, client.eta(one)))
+    elif one.status is Status.COMPLETED:
+        print(one.video_url)
+    else:
+        print(one.id)
+        words = f"{one.status}: {outcome(one)}" if one.status.final else f"see how it goes: vidpoll watch {one.id}"
+        err.print(words, highlight=False, soft_wrap=True)
+    if one.status is not Status.COMPLETED:
+        raise typer.Exit(ENDED_WITHOUT if one.status.final else GOES_ON)
 
 
 def _submit_file(file: Path, owner: str, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 from vidpoll.errors import VidpollError
 from vidpoll.eta import Eta
 from vidpoll.generation import Generation
+from vidpoll.redact import redacted
 
 #: Columns from which on everything about a generation fits in one line.
 WIDE: Final = 180
@@ -36,10 +37,11 @@ def print_json(value: object) -> None:
 
 def complain(error: VidpollError, *, as_json: bool) -> None:
     """Say what went wrong, on standard error."""
+    said = redacted(str(error))
     if as_json:
-        print_json({"error": {"code": error.code, "message": str(error)}})
+        print_json({"error": {"code": error.code, "message": said}})
     else:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        err.print(f"[bold red]error:[/] {escape(said)}", soft_wrap=True, highlight=False)
 
 
 def generation_json(one: Generation, eta: Eta | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from uuid import UUID
 
+from vidpoll import redact
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
@@ -25,6 +26,7 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import Answer, CallFailed, Http, understood
 from vidpoll.providers.quota import Verb
+from vidpoll.urls import path_below
 
 
 class Adapter:
@@ -77,6 +79,13 @@ class Adapter:
         """As the vendor's headers tell, or those of a gateway before it."""
         return self._http.out_of_quota(verb)
 
+    def own(self, url: object) -> str | None:
+        """The path to call for a URL that the vendor named; None when it is not below the account's own address.
+
+        Calls carry the key, so nothing else is ever called.
+        """
+        return path_below(self._account.base_url, url)
+
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def send(
@@ -90,7 +99,7 @@ class Adapter:
     ) -> SubmitOutcome:
         """Make the paid call, once; what ``read`` makes of the answer, or what is known without one."""
         try:
-            answer = self._http.submit(path, {**self.headers(), **headers}, body, method=method)
+            answer = self._http.submit(path, {**self._known_headers(), **headers}, body, method=method)
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
@@ -105,8 +114,14 @@ class Adapter:
     def ask(self, method: str, path: str, body: object = None) -> Answer | Unauthorized | Unreachable:
         """Make a call that may be repeated; its answer, or what is known without one."""
         try:
-            return self._http.check(method, path, self.headers(), body)
+            return self._http.check(method, path, self._known_headers(), body)
         except NotConfigured as no_key:
             return Unauthorized(str(no_key))
         except CallFailed as failed:
             return failed.unreachable
+
+    def _known_headers(self) -> dict[str, str]:
+        """The headers; what they authorise with is kept out of texts from now on."""
+        headers = self.headers()
+        redact.learn(headers)
+        return headers

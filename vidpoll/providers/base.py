@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.quota import Verb
+from vidpoll.redact import redacted, without_keys
 
 
 class FailureClass(StrEnum):
@@ -328,15 +329,19 @@ def _is_whole(number: object, least: int, most: int) -> bool:
 
 
 Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")
-#: Longest text of a provider that is kept, in characters.
+#: Longest text of a provider that is kept, in characters, and longest URL of a video: a signature can take thousands.
 _TEXT_LIMIT: Final = 2000
+_URL_LIMIT: Final = 20_000
 
 
 def storable(outcome: Outcome) -> Outcome:
-    """The outcome with texts that can be stored: no NUL, no lone surrogates, no book. Ids are left as they are."""
+    """The outcome with texts that can be stored: no NUL, no lone surrogates, no book, no secret.
+
+    Ids are left as they are. Videos' URLs stay signed, since whoever asked for the video needs them whole.
+    """
     if isinstance(outcome, Submitted | Listed):
         return outcome
-    return replace(outcome, **{one.name: _storable(getattr(outcome, one.name)) for one in fields(outcome)})
+    return replace(outcome, **{one.name: _shown(one.name, getattr(outcome, one.name)) for one in fields(outcome)})
 
 
 def can_be_stored(name: str) -> bool:
@@ -344,10 +349,15 @@ def can_be_stored(name: str) -> bool:
     return bool(name) and _storable(name) == name
 
 
-def _storable(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
+    clean, limit = (without_keys, _URL_LIMIT) if name == "videos" else (redacted, _TEXT_LIMIT)
     if isinstance(value, str) and not isinstance(value, FailureClass):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:_TEXT_LIMIT]
-    return tuple(map(_storable, value)) if isinstance(value, tuple) else value
+        return _storable(clean(value[:_URL_LIMIT]), limit)
+    return tuple(_shown(name, one) for one in value) if isinstance(value, tuple) else value
+
+
+def _storable(text: str, limit: int = _TEXT_LIMIT) -> str:
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
 
 
 def broken(error: Exception) -> Unreachable:

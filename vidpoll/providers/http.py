@@ -112,8 +112,8 @@ class Http:
 
     def submit(self, path: str, headers: Mapping[str, str], body: object, *, method: str = "POST") -> Answer:
         """The paid call: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
-        with _session() as session:
-            answer = _call(session, method, self._base_url + path, headers, body, self._submit_timeout_s)
+        with session() as fresh:
+            answer = _call(fresh, method, self._base_url + path, headers, body, self._submit_timeout_s)
         self._spent.note("submit", answer.spent_for)
         return answer
 
@@ -129,9 +129,9 @@ class Http:
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            self._local.session = _session()
-        session: requests.Session = self._local.session
-        return session
+            self._local.session = session()
+        own: requests.Session = self._local.session
+        return own
 
 
 def understood(answer: Answer, read: Callable[[], Looked]) -> Looked:
@@ -219,21 +219,23 @@ def _http_date(written: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
+def session() -> requests.Session:
+    """Connections whose calls can be ended, see ``deadline.py``."""
+    made = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, WatchedAdapter())
-    return session
+        made.mount(scheme, WatchedAdapter())
+    return made
 
 
 def _call(
-    session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
+    own: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
 ) -> Answer:
-    prepared, options = _prepared(session, method, url, headers, body)
+    request = prepared(own, method, url, headers, body)
+    options = _options(own, request)
     timeouts = (min(CONNECT_TIMEOUT_S, deadline_s), min(READ_TIMEOUT_S, deadline_s))
     with deadline(deadline_s) as call:
         try:
-            with session.send(prepared, allow_redirects=False, timeout=timeouts, **options) as response:
+            with own.send(request, allow_redirects=False, timeout=timeouts, **options) as response:
                 lowered = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(response.status_code, lowered, _read(response.raw))
         except CallFailed:
@@ -252,15 +254,26 @@ def _too_slow(deadline_s: float) -> CallFailed:
     return CallFailed(f"no complete answer within {deadline_s:g} s", sent=True, failure_class=FailureClass.TOO_SLOW)
 
 
-def _prepared(
-    session: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object
-) -> tuple[requests.PreparedRequest, Any]:
-    """Everything that can be wrong with a request before it is sent: its URL, its headers, its body."""
+def prepared(
+    own: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object
+) -> requests.PreparedRequest:
+    """The request as it lies on the wire; everything that can be wrong with it before it is sent shows here.
+
+    Raises:
+        CallFailed: its URL, its headers or its body cannot be sent.
+    """
     try:
         for value in headers.values():
             value.encode("latin-1")
-        prepared = session.prepare_request(requests.Request(method, url, json=body, headers=dict(headers)))
-        return prepared, session.merge_environment_settings(prepared.url, {}, True, None, None)
+        return own.prepare_request(requests.Request(method, url, json=body, headers=dict(headers)))
+    except (RequestException, ValueError) as error:
+        raise CallFailed(f"{type(error).__name__}: the request cannot be made", sent=False) from error
+
+
+def _options(own: requests.Session, request: requests.PreparedRequest) -> Any:
+    """Proxies and certificates, as the environment has them."""
+    try:
+        return own.merge_environment_settings(request.url, {}, True, None, None)
     except (RequestException, ValueError) as error:
         raise CallFailed(f"{type(error).__name__}: the request cannot be made", sent=False) from error
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import insert, select
 
 from vidpoll.errors import VidpollError
+from vidpoll.redact import without_keys
 from vidpoll.store.engine import EngineBound, answering
 from vidpoll.store.tables import dead_letters
 
@@ -34,5 +35,5 @@ class DeadLetters(EngineBound):
 
 
 def _storable(value: str | None) -> str | None:
-    """Bad input must not break the record of bad input: drop what Postgres cannot hold."""
-    return None if value is None else value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    """Bad input must not break the record of bad input: drop what Postgres cannot hold, and keys of ours."""
+    return None if value is None else without_keys(value).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
