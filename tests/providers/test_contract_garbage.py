@@ -62,8 +62,8 @@ class Wire(Http):
         reply = self.answer(Call(method, self._base + path, lowered, json.dumps(body).encode()))
         return Answer(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.data())
 
-    def submit(self, path: str, headers: Mapping[str, str], body: object) -> Answer:
-        return self.check("POST", path, headers, body)
+    def submit(self, path: str, headers: Mapping[str, str], body: object, *, method: str = "POST") -> Answer:
+        return self.check(method, path, headers, body)
 
 
 @pytest.fixture(params=catalogue())

@@ -1,6 +1,5 @@
 import json
 import threading
-import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,13 +9,15 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tests import providers_file
-from tests.providers.subject import MODELS, adapter
+from tests.providers.subject import subject_of
+from vidpoll.accounts import Accounts
+from vidpoll.catalogue import catalogue
 from vidpoll.cli import app
 from vidpoll.dry_run import preview
 from vidpoll.errors import InvalidRequest, VidpollError
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers_file import load_accounts
+from vidpoll.simulator import World
 
 CANARY = "r8_canary-of-a-dry-run"
 LIVE = """
@@ -69,21 +70,21 @@ def dry_run(*more: str) -> Result:
     return CliRunner().invoke(app, ["submit", "a lion", *target, "--dry-run", *more])
 
 
-@pytest.mark.parametrize("account", MODELS)
-def test_what_is_shown_is_what_is_sent_but_for_the_key(account: str, wire, tmp_path: Path):
+@pytest.mark.parametrize("name", catalogue())
+def test_what_is_shown_is_what_is_sent_but_for_the_key(name: str, wire):
     url, told = wire
-    provider, model = MODELS[account]
-    request = GenerationRequest(provider=provider, model=model, prompt="a lion", account=account, id=uuid.uuid4())
+    subject = subject_of(name, World(), url=url)
+    account, request = subject.provider._account, subject.request(account=name)
 
-    shown = preview(load_accounts(providers_file.write(tmp_path, url)), request)
+    shown = preview(Accounts(accounts={name: account}), request)
     assert told == []
-    adapter(account, tmp_path, url).submit(request, request.id, replay=False)
+    subject.submit(request)
 
     (sent,) = told
     on_the_wire = {name: value for name, value in sent["headers"].items() if name not in ("Host", "Connection")}
-    key = next(name for name, value in on_the_wire.items() if f"key-{account}" in value)
+    (key,) = (name for name, value in shown.headers.items() if "[redacted]" in value)
     assert (shown.method, shown.url, shown.body) == ("POST", url + sent["path"], sent["body"])
-    assert shown.headers[key] == on_the_wire[key].replace(f"key-{account}", "[redacted]")
+    assert account.key() not in json.dumps(shown.headers)
     assert {**shown.headers, key: ""}.items() >= {**on_the_wire, key: ""}.items()
 
 
