@@ -1,10 +1,12 @@
 """Which account pays for a request that names none: those that could share by weight and by what they have to do."""
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from typing import Final
 
 from vidpoll import catalogue, urls
 from vidpoll.accounts import Account
@@ -16,6 +18,9 @@ from vidpoll.services import Services
 from vidpoll.urls import LookUp
 
 log = logging.getLogger("vidpoll.routing")
+
+#: Seconds after which a request that was routed counts half: about as long as a video takes.
+HALF_LIFE_S: Final = 300.0
 
 #: What accounts have to do, by name: asked for once, and counted on while more requests are routed.
 Loads = dict[str, Load]
@@ -35,6 +40,7 @@ class Router:
         self._providers = services.providers
         self._lanes = services.lanes
         self._resolver = services.resolver
+        self._lately = Lately(services.clock.monotonic)
 
     def route(self, request: GenerationRequest, loads: Loads | None = None) -> Account:
         """The account that is to pay. Where several could, the lanes are asked, unless ``loads`` knows them already.
@@ -48,7 +54,8 @@ class Router:
             return able[0]
         loads = {} if loads is None else loads
         loads |= self._lanes.loads([one.name for one in able if one.name not in loads])
-        account = least_loaded(able, loads)
+        account = least_loaded(able, loads, self._lately.counts())
+        self._lately.add(account.name)
         loads[account.name] = replace(loads[account.name], backlog=loads[account.name].backlog + 1)
         return account
 
@@ -91,10 +98,56 @@ def _warn_once(words: str) -> None:
     log.warning("%s", words)
 
 
-def least_loaded(accounts: Sequence[Account], loads: Loads) -> Account:
-    """The one with the least to do for its weight; a full or paused one only if all of them are."""
+class Lately:
+    """How many requests each account was given by this process; those of ``HALF_LIFE_S`` ago count half.
+
+    Example:
+        >>> now = 0.0
+        >>> lately = Lately(lambda: now)
+        >>> lately.add("veo")
+        >>> now = HALF_LIFE_S
+        >>> lately.add("veo")
+        >>> lately.counts()
+        {'veo': 1.5}
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._counts: dict[str, float] = {}
+        self._as_of = monotonic()
+
+    def add(self, account: str) -> None:
+        """One more for this account, now."""
+        with self._lock:
+            self._decay()
+            self._counts[account] = self._counts.get(account, 0.0) + 1.0
+
+    def counts(self) -> dict[str, float]:
+        """By account; those that were given nothing are not in it."""
+        with self._lock:
+            self._decay()
+            return dict(self._counts)
+
+    def _decay(self) -> None:
+        now = self._monotonic()
+        left = 0.5 ** ((now - self._as_of) / HALF_LIFE_S)
+        self._counts = {account: count * left for account, count in self._counts.items()}
+        self._as_of = now
+
+
+def least_loaded(accounts: Sequence[Account], loads: Loads, lately: Mapping[str, float]) -> Account:
+    """The one with the least to do for its weight; a full or paused one only if all of them are.
+
+    What it has to do is its backlog, or what it was given lately if that is more: an account that refuses at once has
+    nothing to do, and would draw all requests.
+    """
+
+    def load(account: Account) -> float:
+        return (max(loads[account.name].backlog, lately.get(account.name, 0.0)) + 1) / account.weight
+
     free = [one for one in accounts if not _is_full(one, loads[one.name]) and not loads[one.name].paused]
-    return min(free or accounts, key=lambda one: (loads[one.name].backlog + 1) / one.weight)
+    return min(free or accounts, key=load)
 
 
 def _is_full(account: Account, load: Load) -> bool:

@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from tests.integration.driver import Driver
 from tests.integration.test_turns import with_account
+from vidpoll import providers
 from vidpoll.accounts import ModelPolicy
 from vidpoll.errors import InvalidRequest, LanesUnavailable
 from vidpoll.generation import GenerationRequest, Status
@@ -34,6 +36,13 @@ def shared(services: Services, database_url: str) -> Callable[..., Driver]:
     return make
 
 
+def not_enabled(driver: Driver, account: str, base_url: str) -> Driver:
+    """The same, where an account's provider is asked at an address it answers with 404."""
+    services = with_account(driver.services, account, base_url=base_url)
+    services = replace(services, providers=providers.build(services.accounts))
+    return Driver(services, Lifecycle(services), driver._database_url)
+
+
 def paying(driver: Driver, ids: list[uuid.UUID]) -> Counter[str | None]:
     return Counter(one.account for one in driver.services.store.find(ids))
 
@@ -56,6 +65,54 @@ def test_what_the_provider_works_on_counts_too(shared: Callable[..., Driver], ma
     ids = [driver.accepted(make_request()) for _ in range(10)]
 
     assert paying(driver, ids) == {"vertex": 2, "gemini": 8}
+
+
+def test_timed_out_ones_that_are_looked_at_rarely_push_nobody_away(
+    shared: Callable[..., Driver], make_request: Make, world: World
+):
+    world.durations.median_s = 86400
+    driver = shared()
+    late = [driver.submitted(make_request(account="vertex")) for _ in range(6)]
+    driver.check()
+    driver.sql("UPDATE generations SET deadline_at = now() - interval '1 h'")
+    for _ in range(2):
+        driver.check()
+    assert {driver.get(id).status for id in late} == {Status.FAILED}
+    assert driver.services.lanes.size(Lane("vertex", "status")) == 6, "they are still watched"
+
+    ids = [driver.accepted(make_request()) for _ in range(10)]
+
+    assert paying(driver, ids) == {"vertex": 5, "gemini": 5}
+
+
+def test_an_account_that_refuses_at_once_draws_its_share_and_no_more(
+    shared: Callable[..., Driver], make_request: Make, world: World
+):
+    """Its lanes are always empty: nothing waits for it, and its provider works on nothing."""
+    world.durations.median_s = 600
+    driver = shared(weight=3)
+    url = driver.services.accounts["gemini"].base_url
+    driver = not_enabled(driver, "gemini", url.replace("/v1beta", "/v9"))
+
+    ids = []
+    for _ in range(40):
+        ids.append(driver.accepted(make_request()))
+        driver.submit("vertex")
+        driver.submit("gemini")
+
+    assert paying(driver, ids) == {"vertex": 30, "gemini": 10}
+    assert Counter(one.status for one in driver.services.store.find(ids)) == {Status.PROCESSING: 30, Status.FAILED: 10}
+
+
+def test_accounts_that_are_done_at_once_share_by_weight(shared: Callable[..., Driver], make_request: Make):
+    driver, ids = shared(weight=3), []
+    for _ in range(40):
+        ids.append(driver.accepted(make_request()))
+        for account in ("vertex", "gemini"):
+            driver.submit(account)
+            driver.check(account)
+
+    assert paying(driver, ids) == {"vertex": 30, "gemini": 10}
 
 
 def test_a_full_account_is_left_out_until_all_are_full(shared: Callable[..., Driver], make_request: Make, world: World):

@@ -4,7 +4,7 @@ import random
 import uuid
 from collections import Counter
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +113,56 @@ def test_one_owners_requests_leave_in_the_order_they_came(lanes: Lanes):
     lanes.enqueue(LANE, mine[10:], ALICE)
 
     assert _next(lanes, want=30) == mine
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_flows_that_begin_leave_in_the_order_they_came_whatever_their_ids(lanes: Lanes, backwards: bool):
+    came = sorted(_random_ids(30, random.Random(7)), reverse=backwards)
+    for number, id in enumerate(came):
+        lanes.enqueue(LANE, [id], Flow(f"owner {number}", priority=number % 10))
+
+    assert _next(lanes, want=30) == came
+
+
+def test_nobody_waits_for_those_who_came_later_while_new_owners_never_stop_coming(lanes: Lanes):
+    """A hundred wait, for one who leaves another comes: each waits for the hundred before it, whatever its id."""
+    dice, came = random.Random(7), []
+
+    def arrive(id: uuid.UUID) -> None:
+        came.append(id)
+        lanes.enqueue(LANE, [id], Flow(f"owner {len(came)}"))
+
+    for id in [uuid.UUID(int=2**128 - 1), *_random_ids(98, dice), uuid.UUID(int=0)]:
+        arrive(id)
+    left = []
+    for id in _random_ids(400, dice):
+        left += _next(lanes)
+        arrive(id)
+
+    assert left == came[:400]
+
+
+@pytest.mark.parametrize("priority", [0, 9])
+def test_who_has_many_waiting_is_not_starved_by_owners_of_one(lanes: Lanes, priority: int):
+    many, mine, turns = Flow("alice", priority), ids(4), []
+    lanes.enqueue(LANE, mine, many)
+    dice = random.Random(7)
+    for newcomer in range(1000):
+        lanes.enqueue(LANE, _random_ids(1, dice), Flow(f"owner {newcomer}"))
+        if newcomer >= 100:
+            turns += [newcomer] * (_next(lanes)[0] in mine)
+
+    assert len(turns) == 4
+    assert max(after - before for before, after in pairwise(turns)) <= 252 // many.weight + 3
+
+
+def test_a_newcomer_waits_for_one_of_a_large_flow_also_behind_other_newcomers(lanes: Lanes):
+    lanes.enqueue(LANE, ids(500), Flow("alice", 9))
+    came = _random_ids(24, random.Random(7))
+    for newcomer, id in enumerate(came):
+        lanes.enqueue(LANE, [id], Flow(f"owner {newcomer}"))
+
+    assert came[-1] in _next(lanes, want=25)
 
 
 def test_an_urgent_request_overtakes_its_owners_own(lanes: Lanes):

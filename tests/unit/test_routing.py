@@ -29,10 +29,17 @@ def _account(name: str, **more: Any) -> Account:
 def test_the_account_with_the_least_to_do_for_its_weight_pays(a: Load, b: Load, picked: str):
     accounts = [_account("a", max_in_flight=2), _account("b", weight=3)]
 
-    assert least_loaded(accounts, {"a": a, "b": b}).name == picked
+    assert least_loaded(accounts, {"a": a, "b": b}, {}).name == picked
 
 
 def test_of_equals_the_first_in_the_file_pays():
     load = Load(5, 0, False)
 
-    assert least_loaded([_account("a"), _account("b")], {"a": load, "b": load}).name == "a"
+    assert least_loaded([_account("a"), _account("b")], {"a": load, "b": load}, {}).name == "a"
+
+
+@pytest.mark.parametrize(("lately", "picked"), [(2.9, "a"), (3.1, "b"), (4.0, "b")])
+def test_what_was_given_lately_counts_where_it_is_more_than_the_backlog(lately: float, picked: str):
+    loads = {"a": Load(0, 0, False), "b": Load(3, 0, False)}
+
+    assert least_loaded([_account("a"), _account("b")], loads, {"a": lately, "b": 2.0}).name == picked

@@ -34,6 +34,9 @@ RECOVERY_S: Final = 60.0
 PAUSE_FLOOR_S: Final = 0.5
 #: Times an id was handed out and did not come back, from which on it is suspected of ending its workers.
 SUSPECT_CLAIMS: Final = 4
+#: Seconds within which a generation is looked at while its provider works on it: twice the longest interval by default.
+#: Timed out ones and unknowns wait longer.
+WORKED_ON_S: Final = 300.0
 #: Longest reason of a pause that is kept, in characters.
 REASON_LIMIT: Final = 300
 #: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
@@ -197,17 +200,18 @@ class Lanes:
         if not accounts:
             return {}
         now = self.now_us()
+        soon = now + round(WORKED_ON_S * 1e6)
         with answering(), self._redis.pipeline(transaction=False) as pipe:
             for submit, status in map(both_lanes, accounts):
                 pipe.zcard(submit.key("due"))
-                pipe.zcard(status.key("due"))
+                pipe.zcount(status.key("due"), "-inf", soon)
                 pipe.zcount(submit.key("in_flight"), now, "+inf")
                 pipe.hget(submit.key("bucket"), "paused_until")
             told = pipe.execute()
         answers = zip(accounts, told[0::4], told[1::4], told[2::4], told[3::4], strict=True)
         return {
-            account: Load(waiting + watched, held, paused=float(paused_until or 0) > now)
-            for account, waiting, watched, held, paused_until in answers
+            account: Load(waiting + worked_on, held, paused=float(paused_until or 0) > now)
+            for account, waiting, worked_on, held, paused_until in answers
         }
 
     def view(self, lane: Lane) -> dict[str, Any]:

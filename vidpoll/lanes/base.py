@@ -96,7 +96,7 @@ class Load:
     """How busy an account is.
 
     Attributes:
-        backlog: generations that wait for its paid call, or that the provider works on.
+        backlog: generations that wait for its paid call, or that are looked at within the next five minutes.
         held: places held among its ``max_in_flight``; 0 where there is no such limit.
         paused: no paid call is made for it now.
     """

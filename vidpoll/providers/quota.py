@@ -89,8 +89,9 @@ def _told(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_nothing(remaining: str) -> bool:
+    """Whether no call is left; a negative number is how some gateways write "unlimited"."""
     number = _number(remaining)
-    return number is not None and number < 1
+    return number is not None and 0 <= number < 1
 
 
 def _seconds(reset: str, now: datetime) -> float | None:
