@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.fake_lanes import WIDE, Clock, fresh
 from tests.unit.fake_lanes import ids as _ids
 from vidpoll.errors import LanesUnavailable
-from vidpoll.lanes import RECOVERY_S, Flow, Lane, Lanes, Limits
+from vidpoll.lanes import RECOVERY_S, Flow, Lane, Lanes, Limits, both_lanes
 
 LANE = Lane("acme", "status")
 
@@ -397,3 +397,12 @@ def test_no_token_is_reserved_while_the_lane_is_paused(lanes: Lanes, clock: Cloc
     lanes.pause(lane, limits, 2.0)
 
     assert lanes.reserve(lane, limits, longest_s=10) is None
+
+
+def test_a_load_is_what_waits_for_its_paid_call_or_is_looked_at_within_minutes(lanes: Lanes):
+    submit, status = both_lanes("acme")
+    lanes.enqueue(submit, _ids(3), Flow("alice"))
+    lanes.schedule(status, dict.fromkeys(_ids(2, start=10), 120.0))
+    lanes.schedule(status, dict.fromkeys(_ids(6, start=20), 1800.0))
+
+    assert lanes.loads(["acme"])["acme"].backlog == 5

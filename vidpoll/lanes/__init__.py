@@ -34,7 +34,7 @@ RECOVERY_S: Final = 60.0
 PAUSE_FLOOR_S: Final = 0.5
 #: Times an id was handed out and did not come back, from which on it is suspected of ending its workers.
 SUSPECT_CLAIMS: Final = 4
-#: Seconds within which a generation is looked at while its provider works on it: twice the longest interval by default.
+#: Seconds within which a generation is looked at while its provider works on it: more than twice the longest interval.
 #: Timed out ones and unknowns wait longer.
 WORKED_ON_S: Final = 300.0
 #: Longest reason of a pause that is kept, in characters.
