@@ -148,6 +148,8 @@ class Account(BaseModel):
             )
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ValueError("base_url must start with https:// (or http://)")
+        if "@" in urlsplit(self.base_url).netloc:
+            raise ValueError("base_url must hold no login: it would be sent in place of the key")
         if self.api_key is not None and not self.is_local:
             raise ValueError(
                 "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"

@@ -67,13 +67,21 @@ def _preview(account: Account, request: GenerationRequest) -> Preview | list[str
         account=account.name,
         method=str(call.method),
         url=redacted(str(call.url)),
-        headers=headers if missing else headers_shown(headers),
+        headers=_shown(headers, _words_for_the_key(account) if missing else None),
         body=json.loads(without_keys(str(body))),
         missing=missing,
     )
 
 
+def _shown(headers: dict[str, str], words: str | None) -> dict[str, str]:
+    """Without keys; where the words stand in place of one there is none."""
+    shown = headers_shown(headers)
+    return {name: value if words and words in value else shown[name] for name, value in headers.items()}
+
+
 def _missing(account: Account) -> str | None:
+    if account.http is not None and not account.http.uses_key:
+        return None
     try:
         account.key()
     except NotConfigured as error:
@@ -81,6 +89,10 @@ def _missing(account: Account) -> str | None:
     return None
 
 
+def _words_for_the_key(account: Account) -> str:
+    return f"<{account.api_key_env} is not set>" if account.api_key_env else f"<{account.api_key_file} cannot be read>"
+
+
 def _with_words_for_the_key(account: Account) -> Account:
-    words = f"<{account.api_key_env} is not set>" if account.api_key_env else f"<{account.api_key_file} cannot be read>"
+    words = _words_for_the_key(account)
     return account.model_copy(update={"api_key": SecretStr(words), "api_key_env": None, "api_key_file": None})

@@ -26,6 +26,7 @@ from vidpoll.providers.base import (
     CannotCancel,
     CheckOutcome,
     Failed,
+    FailureClass,
     Looked,
     More,
     NotFound,
@@ -375,7 +376,7 @@ class Lifecycle:
             outcome = self._providers[account.name].cancel(_operation(generation))
             if isinstance(outcome, More):
                 has_token = self._grants.another(Lane(account.name, "status"))
-                outcome = outcome.call() if has_token else RateLimited()
+                outcome = outcome.call() if has_token else Unreachable("no call was free", FailureClass.RATE_LIMITED)
             return storable(outcome)
         except Exception as error:
             log.exception("generation %s: the adapter failed during a cancel", generation.id)

@@ -36,9 +36,9 @@ _NOT_PUBLIC: Final = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "
 
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 #: Texts that are taken for an address wherever they stand.
-_SHAPE: Final = re.compile(r"https?:\S|[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
+_SHAPE: Final = re.compile(r"https?:\S|(?:[a-z][a-z0-9+.-]+:)+[/\\]", re.IGNORECASE)
 _DROPPED: Final = str.maketrans("", "", "\t\r\n")
-_AROUND: Final = "".join(map(chr, range(33)))
+_AROUND: Final = "".join(chr(code) for code in range(0x3001) if code <= 32 or chr(code).isspace()) + "\u200b\ufeff"
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")
 _NAME: Final = re.compile(r"[\w.-]+")
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+")

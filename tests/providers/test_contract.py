@@ -274,3 +274,10 @@ def test_a_name_is_never_read_as_more_than_a_name(subject: Subject, gateway: Gat
 
     assert gateway.was_only_called_under(subject.entry.simulator)
     assert subject.paid == (1, 1)
+
+
+def test_a_call_that_was_cut_off_on_its_way_is_no_refusal(subject: Subject, gateway: Gateway):
+    behind = subject.again(url=gateway.url)
+    for status in (408, 409, 425, 499):
+        gateway.says("{}", status)
+        assert isinstance(behind.submit(), Ambiguous), status

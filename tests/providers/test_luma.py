@@ -40,7 +40,7 @@ def subject(world: World, simulator: Simulator) -> Subject:
         (said(404, {"detail": "no such model"}), Refused("model_not_found", "no such model")),
         (said(400, {"detail": "Duration is wrong"}), Refused("invalid_request", "Duration is wrong")),
         (said(400, {"detail": "Prompt failed moderation"}), Refused("content_filtered", "Prompt failed moderation")),
-        (said(409, {"detail": "no"}), Refused("refused", "no")),
+        (said(409, {"detail": "no"}), Ambiguous("HTTP 409 without a generation's id: no")),
         (
             said(422, {"detail": [{"loc": ["body", "model"], "msg": "Field required"}, "and more"]}),
             Refused("invalid_input", "Field required; and more"),

@@ -8,9 +8,11 @@ from vidpoll.providers.base import (
     Ambiguous,
     Failed,
     FailureClass,
+    NotFound,
     Operation,
     Pending,
     Provider,
+    RateLimited,
     Ready,
     Refused,
     Submitted,
@@ -242,3 +244,22 @@ def test_a_code_of_the_account_under_any_status_is_no_refusal_of_the_request(cod
 def test_a_server_that_is_missing_at_the_submit_is_asked_again_under_our_id():
     answer = said(400, {"errors": [{"taskUUID": "t", "code": "noAvailableServer", "message": "full"}]})
     assert _submitted(answer, task_uuid="t", replay=False) == Ambiguous("full")
+
+
+@pytest.mark.parametrize(
+    ("errors", "data", "asked_for", "outcome"),
+    [
+        ([{"code": "rateLimitExceeded", "taskType": "getResponse"}], [], 1, RateLimited),
+        ([{"code": "invalidApiKey", "taskType": "getResponse"}], [], 1, Unauthorized),
+        ([{"code": "odd", "taskType": "getResponse"}], [], 1, Unreachable),
+        ([{"code": "taskFailedOrNotFound"}], [], 1, NotFound),
+        ([{"code": "promptBlocked"}], [], 4, Failed),
+        ([{"code": "timeoutProvider"}], [{"status": "error"}, {"status": "processing"}], 2, Pending),
+    ],
+)
+def test_an_error_ends_a_task_only_if_it_is_the_tasks_own_and_nothing_runs(
+    errors: list[dict], data: list[dict], asked_for: int, outcome: type
+):
+    body = {"errors": [{"taskUUID": "t", **one} for one in errors], "data": [{"taskUUID": "t", **one} for one in data]}
+
+    assert isinstance(_outcome(body, Operation("t", {"numberResults": asked_for})), outcome)

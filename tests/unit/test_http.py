@@ -1,12 +1,15 @@
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidpoll.providers import http
 from vidpoll.providers.http import RETRY_AFTER_CAP_S, CallFailed, Http, _before_sending, retry_after
+from vidpoll.simulator import Faults, Simulator, World
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -73,3 +76,25 @@ def test_a_request_that_cannot_be_made_was_not_sent(url: str, key: str):
         Http(url).submit("", {"Authorization": key}, {})
 
     assert not failed.value.sent
+
+
+def test_a_login_of_the_machine_never_takes_the_place_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".netrc").write_text("default login alice password secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    with http.session() as one:
+        made = http.prepared(one, "POST", "http://127.0.0.1:1/x", {"Authorization": "Bearer ours"}, {})
+
+    assert made.headers["Authorization"] == "Bearer ours"
+
+
+def test_a_submit_may_think_for_its_whole_timeout(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.2)
+    with Simulator(World(faults=Faults(submit_delay_s=1.0))) as simulator:
+        headers = {"Authorization": "Bearer key"}
+        answer = Http(simulator.url, submit_timeout_s=30).submit(
+            "/replicate/v1/models/google/veo-3-fast/predictions", headers, {"input": {"prompt": "a lion"}}
+        )
+
+    assert answer.status == 201

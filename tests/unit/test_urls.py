@@ -258,3 +258,17 @@ def test_a_name_server_that_hangs_costs_no_more_than_a_few_threads_and_their_pat
     answer.set()
     until(lambda: resolver.addresses("2.example"))
     assert resolver.addresses("0.example")  # told meanwhile
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u00a0http://10.0.0.1/x",
+        "\ufeffhttp://169.254.169.254/",
+        "\u0085http://10.0.0.1",
+        "url:http://169.254.169.254/",
+        "jar:http://10.0.0.1/a!/b",
+    ],
+)
+def test_what_readers_of_urls_trim_and_unwrap_hides_no_address(text: str):
+    assert problems({"image": text}, ()) != []

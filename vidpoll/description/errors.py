@@ -12,14 +12,14 @@ from vidpoll.description.words import Words, meanings
 HttpStatus = Annotated[int, Field(ge=400, le=599)]
 HttpStatuses = Annotated[tuple[HttpStatus, ...], Field(strict=False)]
 #: HTTP statuses from 400 to 499 that say nothing of what became of a submit: a timeout, a conflict, "too early".
-NO_REFUSAL: Final = frozenset({408, 409, 425})
+NO_REFUSAL: Final = frozenset({408, 409, 425, 499})
 
 
 class Statuses(Table):
     """What HTTP statuses mean, where they differ from the usual.
 
     Attributes:
-        refused: of a submit: the vendor did not take it, and never will; None for 400 to 499 but for 408, 409, 425.
+        refused: of a submit: the vendor did not take it, and never will; None for 400 to 499 but 408, 409, 425, 499.
     """
 
     rate_limited: HttpStatuses = (429,)

@@ -22,7 +22,7 @@ from vidpoll.providers.quota import Spent, Verb, spent_for
 
 log = logging.getLogger("vidpoll.providers")
 
-#: Seconds to connect, and seconds a provider may stay silent in the middle of an answer.
+#: Seconds to connect, and seconds a provider may stay silent: not of a submit, which may take its whole timeout.
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0
 #: Seconds until a whole answer must have come, however busily it trickles: of a check, a cancel or a look-up.
@@ -32,6 +32,8 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 #: Longest pause a ``Retry-After`` can ask for, in seconds, and the pause when it says nothing usable.
 RETRY_AFTER_CAP_S: Final = 300.0
 RETRY_AFTER_DEFAULT_S: Final = 5.0
+#: Statuses of 400 to 499 that do not say that a submit was not taken: 499 is a call cut off on its way (google.rpc).
+NO_REFUSAL: Final = frozenset({408, 409, 425, 499})
 #: Longest time until the next look that a provider can ask for, in seconds.
 POLL_AFTER_CAP_S: Final = 300.0
 
@@ -113,7 +115,9 @@ class Http:
     def submit(self, path: str, headers: Mapping[str, str], body: object, *, method: str = "POST") -> Answer:
         """The paid call: sent once. Raises CallFailed, whose ``sent`` says whether it can have arrived."""
         with session() as fresh:
-            answer = _call(fresh, method, self._base_url + path, headers, body, self._submit_timeout_s)
+            # A vendor may think for long before it answers, and giving up leaves what may be paid for unknown.
+            limit_s = self._submit_timeout_s
+            answer = _call(fresh, method, self._base_url + path, headers, body, limit_s, silence_s=limit_s)
         self._spent.note("submit", answer.spent_for)
         return answer
 
@@ -222,17 +226,30 @@ def _http_date(written: str) -> datetime | None:
 def session() -> requests.Session:
     """Connections whose calls can be ended, see ``deadline.py``."""
     made = requests.Session()
+    # Without one, requests takes a login of ~/.netrc in place of the account's key.
+    made.auth = _as_it_is
     for scheme in ("https://", "http://"):
         made.mount(scheme, WatchedAdapter())
     return made
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def _call(
-    own: requests.Session, method: str, url: str, headers: Mapping[str, str], body: object, deadline_s: float
+    own: requests.Session,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: object,
+    deadline_s: float,
+    *,
+    silence_s: float = READ_TIMEOUT_S,
 ) -> Answer:
     request = prepared(own, method, url, headers, body)
     options = _options(own, request)
-    timeouts = (min(CONNECT_TIMEOUT_S, deadline_s), min(READ_TIMEOUT_S, deadline_s))
+    timeouts = (min(CONNECT_TIMEOUT_S, deadline_s), min(silence_s, deadline_s))
     with deadline(deadline_s) as call:
         try:
             with own.send(request, allow_redirects=False, timeout=timeouts, **options) as response:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from vidpoll.description import HttpDescription
+from vidpoll.description.errors import NO_REFUSAL
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -31,12 +32,19 @@ _NOT_THERE: Final = Pending(stage="done at the provider, the result is not there
 
 
 def submitted(description: HttpDescription, answer: Answer) -> SubmitOutcome:
-    """What came of a submit. An id beside the word that it was not taken leaves that open."""
+    """What came of a submit. An id beside the word that it was not taken leaves that open, and so does a 5xx alone."""
     one = said(description, answer)
     id = _id(description.submit.id.find(one.body)) if one.ok else None
     refusal = of_the_account(description.errors, one)
+    vague = (answer.status >= 500 or answer.status in NO_REFUSAL) and not one.code
+    if vague and (refusal or one.meaning is not None):
+        return Ambiguous(f"HTTP {answer.status}: {one.words}")
     if refusal:
         return Ambiguous(f"HTTP {answer.status} with an id, and: {one.words}") if id else refusal
+    if id and one.meaning is not None:
+        # The operation is there, and may be paid for: looks tell what became of it.
+        told = f"HTTP {answer.status} with an id, and: {one.words}"
+        return Submitted(id) if one.meaning in ("failed", "filtered") else Ambiguous(told)
     if one.meaning is not None:
         filtered = one.meaning == "filtered"
         code = results.FILTERED if filtered else one.code or _REFUSALS.get(answer.status, "refused")

@@ -38,7 +38,7 @@ from vidpoll.providers.base import (
     Unreachable,
     believed,
 )
-from vidpoll.providers.http import Answer, retry_after, understood, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
 
 #: Seconds for which fal keeps a request's input and output.
 KEPT_S: Final = 30 * 24 * 3600.0
@@ -136,7 +136,7 @@ def _submitted(answer: Answer, *, model: str, base_url: str) -> SubmitOutcome:
     refusal = _of_the_account(answer)
     if refusal:
         return refusal
-    if 400 <= answer.status < 500 and answer.status not in (408, 499):
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         code = "content_filtered" if _FILTERED in _types(answer) else _REFUSALS.get(answer.status, "refused")
         return Refused(code, _words(answer))
     return Ambiguous(f"HTTP {answer.status} without a request's id: {_words(answer)}")

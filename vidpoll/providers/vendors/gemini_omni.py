@@ -35,7 +35,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: What is told with every result. That a download needs the key is inferred from Veo's on the same host.
 NEEDS_KEY: Final = "the URL needs the account's key, in the header x-goog-api-key"
@@ -110,7 +110,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     refusal = _of_the_account(answer)
     if refusal:
         return refusal
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused("model_not_found" if answer.status == 404 else _named(code or "refused", message), message)
     return Ambiguous(f"HTTP {answer.status} without an interaction's id: {message}")
 

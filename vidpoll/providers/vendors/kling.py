@@ -42,7 +42,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds for which a token is valid, and seconds by which our clock may be ahead of Kling's.
 TOKEN_S: Final = 1800
@@ -141,7 +141,7 @@ def _submitted(kind: str, replay: bool, answer: Answer) -> SubmitOutcome:
         return Ambiguous(f"Kling may have our id from an earlier call: {_words(answer)}")
     if code in _REFUSALS:
         return Refused(_REFUSALS[code], _words(answer))
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused("model_not_found" if answer.status == 404 else "refused", _words(answer))
     return Ambiguous(f"HTTP {answer.status} without a task's id: {_words(answer)}")
 

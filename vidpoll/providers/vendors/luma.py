@@ -30,7 +30,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Fields of the body that are ours to set.
 _OURS: Final = frozenset({"model", "prompt", "callback_url"})
@@ -69,7 +69,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     refusal = _of_the_account(answer)
     if refusal:
         return refusal
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         code = _REFUSALS.get(answer.status, "refused")
         return Refused("content_filtered" if _is_moderated(words) else code, words)
     return Ambiguous(f"HTTP {answer.status} without a generation's id: {words}")

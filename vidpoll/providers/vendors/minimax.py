@@ -35,7 +35,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, understood, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
 
 _OURS: Final = frozenset({"model", "prompt", "callback_url"})
 #: Models of MiniMax's API v2, which has other bodies.
@@ -91,7 +91,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
         return refusal
     if code in _REFUSALS:
         return Refused(_REFUSALS[code], _words(answer))
-    if 400 <= answer.status < 500 and answer.status != 408 and code not in _PASSING:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL and code not in _PASSING:
         return Refused("model_not_found" if answer.status == 404 else "refused", _words(answer))
     return Ambiguous(f"HTTP {answer.status} without a task's id: {_words(answer)}")
 

@@ -33,7 +33,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds for which a video can be downloaded.
 KEPT_S: Final = 3600.0
@@ -78,7 +78,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     refusal = _of_the_account(answer)
     if refusal:
         return refusal
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused(_named(code or _REFUSALS.get(answer.status, "refused")), message)
     return Ambiguous(f"HTTP {answer.status} without a video's id: {message}")
 

@@ -39,7 +39,7 @@ from vidpoll.providers.base import (
     Unreachable,
     believed,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds after its end when Replicate removes the input, output and logs of a prediction.
 KEPT_S: Final = 3600.0
@@ -91,7 +91,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     refusal = _of_the_account(answer)
     if refusal:
         return refusal
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused(_REFUSALS.get(answer.status, "refused"), _words(answer))
     return Ambiguous(f"HTTP {answer.status} without a prediction's id: {_words(answer)}")
 

@@ -28,6 +28,7 @@ from vidpoll.providers.base import (
     FailureClass,
     Looked,
     LookUpOutcome,
+    NotFound,
     Operation,
     Pending,
     RateLimited,
@@ -39,7 +40,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http, retry_after, understood, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, understood, unusable
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(
@@ -167,8 +168,8 @@ def _submitted(answer: Answer, *, task_uuid: str, replay: bool) -> SubmitOutcome
     refusal = _of_the_account(answer, errors)
     if refusal:
         return refusal
-    if answer.status == 408:
-        return Ambiguous("HTTP 408")
+    if answer.status in NO_REFUSAL:
+        return Ambiguous(f"HTTP {answer.status}")
     if any(_passes(str(error.get("code", ""))) for error in errors):
         # Runware may be at it all the same; a replay under our id finds out.
         return Ambiguous(_words(errors, "no acknowledgement"))
@@ -227,14 +228,22 @@ def _passes(code: str) -> bool:
 def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
     """What the (cumulative) answer says of one task: every result it asked for has come, failed, or is being made."""
     items = [item for item in _dicts(body.get("data")) if item.get("taskUUID") == operation.name]
-    errors = [error for error in _dicts(body.get("errors")) if error.get("taskUUID") == operation.name]
-    errors += [_nested(item) for item in items if item.get("status") == "error"]
+    told = [error for error in _dicts(body.get("errors")) if error.get("taskUUID") == operation.name]
+    of_the_look = next(
+        (error for error in told if error.get("taskType") == "getResponse" or _is_not_found(error)), None
+    )
+    if of_the_look and not items:
+        return _not_told(of_the_look)
+    errors = told or [_nested(item) for item in items if item.get("status") == "error"]
     done = [item for item in items if item.get("status") == "success" and _url(item)]
     if not items and not errors:
         # An id it never saw and one that still waits look the same here; the deadline bounds both.
         return Pending(stage="queued")
     asked_for = operation.params.get(_RESULTS, 1)
-    if len(done) + len(errors) < (asked_for if isinstance(asked_for, int) else 1):
+    missing = (asked_for if isinstance(asked_for, int) else 1) - len(done) - len(errors)
+    running = any(item not in done and item.get("status") != "error" for item in items)
+    # An error of a whole task is told once, however many results were asked for.
+    if running or (missing > 0 and (done or not errors)):
         progress = [item["progress"] for item in items if isinstance(item.get("progress"), int)]
         words = [str(item.get("status", "processing")) for item in items if item not in done]
         stages = [word for word in words if word != "error"]
@@ -247,6 +256,17 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
         code = _code(errors[0])
         return Failed(code, _words(errors, "failed"), retryable=_passes(code))
     return _ready(done, errors)
+
+
+def _is_not_found(error: Mapping[str, Any]) -> bool:
+    return "notfound" in str(error.get("code", "")).lower()
+
+
+def _not_told(error: dict[str, Any]) -> CheckOutcome:
+    """What an error of the look, not of the task, says of it: nothing."""
+    if _is_not_found(error):
+        return NotFound(_words([error], "not found"))
+    return _of_the_account(Answer(200, {}, b""), [error]) or Unreachable(_words([error], "the look was refused"))
 
 
 def _ready(done: list[dict[str, Any]], errors: list[dict[str, Any]]) -> Ready:

@@ -33,7 +33,7 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: The version of the API this is written for; Runway refuses calls that name none.
 VERSION: Final = "2024-11-06"
@@ -133,7 +133,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
         return refusal
     if answer.status == 400 and _NO_CREDITS in _words(answer):
         return Unauthorized(_words(answer))
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused(_REFUSALS.get(answer.status, "refused"), _words(answer))
     return Ambiguous(f"HTTP {answer.status} without a task's id: {_words(answer)}")
 

@@ -32,7 +32,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
 )
-from vidpoll.providers.http import Answer, Http, retry_after, unusable
+from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, unusable
 
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
@@ -52,7 +52,6 @@ class Veo(Adapter):
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
         self._vertex = _dialect(account) == "vertex"
-        # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
         # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
         access: Access = "bucket" if self._vertex else "key"
         self.capabilities = Capabilities(retention_s=48 * 3600, access=access, results_param="sampleCount")
@@ -120,7 +119,7 @@ def _submitted(answer: Answer) -> SubmitOutcome:
         return RateLimited(_pause(answer))
     if answer.status in (401, 402, 403):
         return Unauthorized(message, whole_account=answer.status != 403)
-    if 400 <= answer.status < 500 and answer.status != 408:
+    if 400 <= answer.status < 500 and answer.status not in NO_REFUSAL:
         return Refused("model_not_found" if answer.status == 404 else code, message)
     return Ambiguous(f"HTTP {answer.status} without an operation name: {message}")
 
