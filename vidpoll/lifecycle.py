@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from vidpoll import looks, schedule
 from vidpoll.accounts import Account
-from vidpoll.errors import InvalidRequest, StoreUnavailable, Unavailable
+from vidpoll.errors import InvalidRequest, LanesUnavailable, StoreUnavailable, Unavailable
 from vidpoll.generation import Failure, Generation, GenerationRequest, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Flow, Lane
@@ -136,7 +136,7 @@ class Lifecycle:
         generation = self._submitting(id)
         if generation is None:
             self._leave_submit_lane(lane, id)
-        elif self._grants.renewed(lane, call_at_us, calls=1) is None:
+        elif not self._still_granted(lane, generation, call_at_us):
             self.steps.submit_again(lane, generation, "waits for its turn", 0, failed=False)
         else:
             self._submitted(account, lane, generation, self._paid_call(generation))
@@ -148,9 +148,20 @@ class Lifecycle:
         try:
             return self._store.submitting(id, token)
         except StoreUnavailable:
-            what = f"generation {id} was not submitted"
-            self.steps.until_stored(lambda: self._store.not_called(id, token), what, SHORT_PAUSES_S)
+            self._not_called(id, token, "the database did not answer in time")
             raise
+
+    def _still_granted(self, lane: Lane, generation: Generation, call_at_us: int) -> bool:
+        """Whether the call may be made now. Without Redis it may not, and only we know that: undo the intent."""
+        try:
+            return self._grants.renewed(lane, call_at_us, calls=1) is not None
+        except LanesUnavailable:
+            self._not_called(generation.id, generation.submit_token, "Redis did not answer in time")
+            raise
+
+    def _not_called(self, id: UUID, token: UUID | None, reason: str) -> None:
+        what = f"generation {id} was not submitted"
+        self.steps.until_stored(lambda: self._store.not_called(id, token, reason), what, SHORT_PAUSES_S)
 
     def _paid_call(self, generation: Generation) -> SubmitOutcome:
         """Call the provider, once. Whatever goes wrong in the adapter itself leaves open whether the call was made."""

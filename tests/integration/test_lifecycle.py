@@ -12,7 +12,7 @@ from sqlalchemy import event
 from tests import providers_file
 from tests.integration.driver import RUNWARE, Driver
 from tests.waiting import until
-from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, StoreUnavailable
+from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidRequest, LanesUnavailable, StoreUnavailable
 from vidpoll.generation import GenerationRequest, Status
 from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
@@ -705,3 +705,20 @@ def test_schedules_are_those_of_the_model(services: Services, tmp_path: Path, si
 
     found = accounts["vertex"].policy("veo-fast")
     assert (found.timeout_s, found.expected_s, found.schedule.interval(Look(1))) == (77, 7, 6)
+
+
+def test_what_redis_kept_from_its_paid_call_is_not_left_as_submitting(
+    services: Services, driver: Driver, make_request: Make, world: World
+):
+    id, lane = driver.accepted(make_request()), Lane("vertex", "submit")
+    _, at = driver.claim(lane)
+    pool = services.lanes._redis.connection_pool
+    pool.disconnect()
+    port, pool.connection_kwargs["port"] = pool.connection_kwargs["port"], 1
+
+    with pytest.raises(LanesUnavailable):
+        driver.lifecycle._submit(services.accounts["vertex"], lane, id, at - 500_000)
+
+    pool.connection_kwargs["port"] = port
+    assert (driver.get(id).status, driver.get(id).stage) == (Status.PENDING, "Redis did not answer in time")
+    assert world.report()["submit_calls"] == 0

@@ -16,7 +16,7 @@ TOKEN = uuid.uuid4()
 TRANSITIONS: dict[str, tuple[Callable[[Store, uuid.UUID], object], Status]] = {
     "submitting": (lambda store, id: store.submitting(id, TOKEN), Status.SUBMITTING),
     "not_sent": (lambda store, id: store.not_sent(id, TOKEN, "no connection"), Status.PENDING),
-    "not_called": (lambda store, id: store.not_called(id, TOKEN), Status.PENDING),
+    "not_called": (lambda store, id: store.not_called(id, TOKEN, "no"), Status.PENDING),
     "unanswered": (lambda store, id: store.unanswered(id, TOKEN, "no answer"), Status.PENDING),
     "unknown": (lambda store, id: store.unknown(id, Failure("unknown_outcome", "no answer"), token=TOKEN), Status.UNKNOWN),
     "processing": (
@@ -199,8 +199,8 @@ def test_looks_after_a_timeout_change_nothing_a_client_sees(store: Store, in_sta
 def test_a_submit_that_was_not_called_after_all_is_undone_by_its_own_attempt_only(store: Store, in_state: Callable):
     id = in_state(Status.SUBMITTING)
 
-    assert not store.not_called(id, uuid.uuid4())
-    assert store.not_called(id, TOKEN)
+    assert not store.not_called(id, uuid.uuid4(), "no")
+    assert store.not_called(id, TOKEN, "no")
 
 
 def test_what_may_have_been_sent_is_not_cancelled_as_if_it_were_not(store: Store, in_state: Callable):

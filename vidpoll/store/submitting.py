@@ -55,12 +55,11 @@ class Submitting(Moving):
         self._on_events()
         return to_generation(row)
 
-    def not_called(self, id: UUID, token: UUID) -> bool:
-        """Submitting → pending: this attempt's commit came through though its answer got lost, and no call followed."""
-        reason = "the database did not answer in time"
+    def not_called(self, id: UUID, token: UUID | None, reason: str) -> bool:
+        """Submitting → pending: this attempt was committed, and no call followed."""
         return self._move(
-            id, (Status.SUBMITTING,), Status.PENDING, "not_called", {"reason": reason},
-            guard=_ROW.submit_token == token, stage=reason,
+            id, (Status.SUBMITTING,), Status.PENDING, "not_called", {"reason": reason}, guard=_attempt(token),
+            stage=reason,
         )  # fmt: skip
 
     def not_sent(self, id: UUID, token: UUID | None, reason: str, *, failed: bool = True) -> bool:
