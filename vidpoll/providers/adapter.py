@@ -1,5 +1,6 @@
 """What every adapter shares: the calls, and what is known when one of them fails. The rest is translation."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -29,7 +30,7 @@ from vidpoll.providers.quota import Verb
 from vidpoll.urls import path_below
 
 
-class Adapter:
+class Adapter(ABC):
     """A :class:`~vidpoll.providers.base.Provider` of one account; a subclass says what is sent, and what answers mean.
 
     It implements :meth:`submit` and :meth:`check_one`, and whatever else its vendor has. It keeps no state of its own:
@@ -54,18 +55,18 @@ class Adapter:
         """Why the vendor could not take this request; nothing, if not overridden."""
         return []
 
+    @abstractmethod
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """Make the paid call, once: say what to send with :meth:`send`."""
-        raise NotImplementedError
 
     def check(self, operations: Sequence[Operation]) -> dict[str, Looked]:
         """One call per operation, side by side."""
         outcomes = self._http.side_by_side(self.check_one, operations)
         return {operation.name: outcome for operation, outcome in zip(operations, outcomes, strict=True)}
 
+    @abstractmethod
     def check_one(self, operation: Operation) -> Looked:
         """Look at one operation: say what to ask with :meth:`look`."""
-        raise NotImplementedError
 
     def cancel(self, operation: Operation) -> CancelOutcome | More:
         """Refused, if not overridden."""

@@ -120,6 +120,10 @@ class Runware(Adapter):
         body = answer.object()
         return {one.name: understood(answer, partial(_outcome, body, one)) for one in operations}
 
+    def check_one(self, operation: Operation) -> Looked:
+        """The same for one."""
+        return self.check([operation])[operation.name]
+
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
         """``getTaskDetails`` of the id the submit carried: Runware keeps request and response under it."""
         task_uuid = task_uuid_of(sent.our_id)
