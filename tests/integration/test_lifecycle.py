@@ -712,13 +712,12 @@ def test_what_redis_kept_from_its_paid_call_is_not_left_as_submitting(
 ):
     id, lane = driver.accepted(make_request()), Lane("vertex", "submit")
     _, at = driver.claim(lane)
-    pool = services.lanes._redis.connection_pool
-    pool.disconnect()
-    port, pool.connection_kwargs["port"] = pool.connection_kwargs["port"], 1
+    client = services.lanes._redis
+    reached, client.connection_pool = client.connection_pool, redis.ConnectionPool(host="127.0.0.1", port=1)
 
     with pytest.raises(LanesUnavailable):
         driver.lifecycle._submit(services.accounts["vertex"], lane, id, at - 500_000)
 
-    pool.connection_kwargs["port"] = port
+    client.connection_pool = reached
     assert (driver.get(id).status, driver.get(id).stage) == (Status.PENDING, "Redis did not answer in time")
     assert world.report()["submit_calls"] == 0
