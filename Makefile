@@ -11,9 +11,13 @@ BENCH_READY := $(VENV)/.bench-ready
 SDKS_READY := $(VENV)/.sdks-ready
 # The last google-genai that makes videos through the Gemini API; it stands beside the newest one.
 GENAI_1 := $(VENV)/google-genai-1
-T      ?= tests vidpoll
-JOBS   ?= 2
+ALL    := tests vidpoll
+# What takes minutes, or something that is not everywhere: a target each below.
+APART  := tests/acceptance/faults tests/acceptance/deployed tests/browser tests/hosts tests/sdks
+T      ?= $(ALL)
+JOBS   ?= 3
 MINUTES ?= 20
+FORM   ?= full
 
 .DEFAULT_GOAL := help
 
@@ -39,9 +43,23 @@ demo: $(READY) ## run 100 generations through a real stack with simulated provid
 up: $(READY) ## run Redis, Postgres, simulator, worker and beat until Ctrl-C
 	@$(BIN)/vidpoll up
 
+.PHONY: prometheus
+prometheus: ## let a Prometheus read what `make up` and `make demo` tell, on http://127.0.0.1:9090, until Ctrl-C
+	@command -v prometheus >/dev/null || { echo "this needs prometheus on PATH; on Debian: apt-get install prometheus"; exit 1; }
+	@mkdir -p .vidpoll/demo
+	@prometheus --config.file=config/prometheus-up.yml --storage.tsdb.path=.vidpoll/prometheus --web.listen-address=127.0.0.1:9090 --log.level=warn
+
 .PHONY: test
-test: $(READY) ## run the tests (one of them: make test T=tests/unit/test_schedule.py)
-	@$(BIN)/pytest $(T) --ignore=tests/browser --ignore=tests/sdks -m 'not benchmark' -n $(JOBS) --dist loadgroup
+test: $(READY) ## run the tests, but for those with a target of their own (one of them: make test T=tests/unit/test_schedule.py)
+	@$(BIN)/pytest $(T) $(if $(filter-out $(ALL),$(T)),,$(addprefix --ignore=,$(APART))) -m 'not benchmark' -n $(JOBS) --dist loadgroup
+
+.PHONY: test-deployed
+test-deployed: $(READY) ## Redis Sentinel, TLS, a role for each process, the image's commands
+	@$(BIN)/pytest tests/acceptance/deployed -n $(JOBS) --dist loadgroup
+
+.PHONY: test-hosts
+test-hosts: $(READY) ## let workers on several hosts work together, and pull one's cable (needs root and iproute2: network namespaces)
+	@$(BIN)/pytest tests/hosts -rs
 
 .PHONY: test-js
 test-js: $(JS_READY) ## check the types of the JavaScript client and run its tests (needs Node 20 or newer, and npm)
@@ -83,9 +101,29 @@ chromium:
 			echo "this needs Chromium: install it (on Debian: apt-get install chromium), or name one: VIDPOLL_CHROMIUM=/path/to/it"; exit 1; \
 		fi; }
 
+# Its short form: what differs by the broker most.
+ON_RABBITMQ := $(if $(filter short,$(FORM)),$(addprefix tests/acceptance/,test_main_path.py test_recovery.py test_rabbitmq.py test_projects.py test_flower.py),tests/acceptance --ignore=tests/acceptance/deployed)
+
+.PHONY: test-rabbitmq
+test-rabbitmq: $(READY) rabbitmq ## the acceptance suite with RabbitMQ as the broker, on a node of its own (as root on Debian it is installed; else it must be there; FORM=short: five minutes)
+	@VIDPOLL_TEST_BROKER=rabbitmq $(BIN)/pytest $(ON_RABBITMQ) tests/integration/test_rabbitmq.py -n $(JOBS) --dist loadgroup
+
+# Debian's package starts a service on 5672, unless a policy forbids it while it is installed.
+.PHONY: rabbitmq
+rabbitmq:
+	@command -v rabbitmq-server >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing RabbitMQ, once; its service is not started"; policy=/usr/sbin/policy-rc.d; made=; \
+			[ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' > $$policy && chmod 755 $$policy && made=$$policy; }; \
+			apt-get update -qq </dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends rabbitmq-server </dev/null >/dev/null; \
+			installed=$$?; rm -f $$made; exit $$installed; \
+		else \
+			echo "this needs RabbitMQ 3.10 or newer: install it (on Debian: apt-get install rabbitmq-server)"; exit 1; \
+		fi; }
+
 .PHONY: test-faults
-test-faults: $(READY) ## the fault suite in its full form, with a table of what it cost (about half an hour)
-	@VIDPOLL_FAULTS=full $(BIN)/pytest tests/acceptance/faults tests/simulation -q
+test-faults: $(READY) ## the fault suite in its full form, with a table of what it cost (about half an hour; FORM=short: five minutes)
+	@VIDPOLL_FAULTS=$(FORM) $(BIN)/pytest tests/acceptance/faults $(if $(filter full,$(FORM)),tests/simulation) -q
 
 .PHONY: soak
 soak: $(READY) ## everything at once, with faults at random (make soak MINUTES=20 SEED=7)

@@ -1,22 +1,29 @@
 """Celery's settings. Nothing here waits with an ETA: countdowns wait in the lanes, so every message is due at once.
 
-Broker and pool size come from the environment (``VIDPOLL_BROKER_URL``, ``VIDPOLL_WORKER_THREADS``).
+Broker and pool size come from the environment (``VIDPOLL_BROKER_URL``, ``VIDPOLL_WORKER_THREADS``); what differs
+between brokers stands in ``vidpoll/brokers.py``.
 """
 
-from kombu.entity import Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from vidpoll import messages
+from vidpoll.brokers import broker_of
 from vidpoll.errors import NotConfigured
 from vidpoll.settings import load_settings
 
 try:
     _settings = load_settings()
-    broker_url = _settings.need("broker_url")
+    _broker = broker_of(_settings.need("broker_url"))
 except NotConfigured as error:
     raise SystemExit(f"error: {error}") from None
 
-if broker_url.startswith(("redis://", "rediss://")):
-    broker_transport = "tasks.transport:Transport"
+broker_url = _broker.url
+# Not by `broker_transport`, whose name would become the scheme of the broker's URL: Flower asks for queues by that.
+TRANSPORT_ALIASES[broker_url.partition("://")[0]] = _broker.worker_transport
+broker_transport_options = dict(_broker.worker_options)
+broker_use_ssl = _broker.use_ssl
+task_queues = list(_broker.queues)
+globals().update(_broker.settings)
 result_backend = None
 task_ignore_result = True
 
@@ -32,10 +39,13 @@ worker_eta_task_limit = 1000
 worker_soft_shutdown_timeout = 20
 worker_enable_soft_shutdown_on_idle = True
 worker_hijack_root_logger = True
+# `-E` turns events on where there is a Flower. A client's own event would tell its arguments unread.
 worker_send_task_events = False
 task_send_sent_event = False
+# On Redis events are published and lie nowhere; elsewhere in a queue, which goes when a Flower that ended leaves it.
+event_queue_ttl = 5
+event_queue_expires = 60
 
-task_queues = [Queue(name, routing_key=name) for name in messages.QUEUES]  # type: ignore[no-untyped-call]
 task_default_queue = messages.QUEUE_DEFAULT
 # The default exchange: publishing to it needs no look-up of bindings.
 task_default_exchange = ""
@@ -45,24 +55,18 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_pool_limit = _settings.worker_threads + 4
 broker_pool_acquire_timeout = 5
-broker_transport_options = {
-    # Work of a worker that died comes back after this; only accepts wait for it, checks and submits have their lease.
-    "visibility_timeout": 60,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "unacked_restore_limit": 500,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-    "client_name": "vidpoll-worker",
-}
 
+# Beat writes its schedule down whenever it sent something: how old the file is, is how long it has done nothing.
+beat_sync_every = 1
 beat_schedule = {
     "restore_stuck": {
         "task": messages.RESTORE_STUCK,
         # No `expires`: it is a moment of beat's clock, and a worker whose clock is ahead would drop every sweep.
         "schedule": 10.0,
     },
+    "advance_projects": {"task": messages.ADVANCE_PROJECTS, "schedule": 10.0},
+    "archive_results": {"task": messages.ARCHIVE_RESULTS, "schedule": 15.0},
+    "deliver_webhooks": {"task": messages.DELIVER_WEBHOOKS, "schedule": 10.0},
     "learn_durations": {"task": messages.LEARN_DURATIONS, "schedule": 30.0},
+    "prune": {"task": messages.PRUNE, "schedule": 600.0},
 }

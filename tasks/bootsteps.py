@@ -11,8 +11,10 @@ from kombu.exceptions import ChannelError, OperationalError
 
 from tasks.wiring import services
 from vidpoll import messages
+from vidpoll.brokers import broker_of
 from vidpoll.dispatcher import Dispatcher
 from vidpoll.errors import BrokerUnavailable, Unavailable
+from vidpoll.settings import load_settings
 
 
 class CeleryQueues:
@@ -20,12 +22,14 @@ class CeleryQueues:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._errors = (OperationalError, *app.connection_for_write().connection_errors)
+        self._publishing = broker_of(load_settings().need("broker_url")).publishing
+        connection = app.connection_for_write()
+        self._errors = (OperationalError, *connection.connection_errors, *connection.channel_errors)
 
     def publish(self, task: str, kwargs: dict[str, Any]) -> None:
         """Send a task to its queue. Raises BrokerUnavailable."""
         try:
-            self._app.send_task(task, kwargs=kwargs, retry=False)
+            self._app.send_task(task, kwargs=kwargs, **{"retry": False, **self._publishing})
         except self._errors as error:
             raise BrokerUnavailable(f"broker: {error}") from error
 
@@ -35,7 +39,7 @@ class CeleryQueues:
             with self._app.pool.acquire(block=True) as connection:
                 return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
         except ChannelError:
-            return 0  # Redis keeps no empty lists: what is not there is empty.
+            return 0  # Redis keeps no empty lists: what is not there is empty. So is a queue nobody has declared yet.
         except self._errors as error:
             raise BrokerUnavailable(f"broker: {error}") from error
 
@@ -82,10 +86,11 @@ class Progress:
         """Seconds since a task was finished, or since the start."""
         return time.monotonic() - self._last
 
-    def one_more(self, sender: Any, **_: object) -> None:
+    def one_more(self, sender: Any, state: str | None = None, **_: object) -> None:
         """A task was finished; a sweep of beat's is no proof that the others are."""
         self.finished += 1
-        if sender.name != messages.RESTORE_STUCK:
+        services().telemetry.task_finished(sender.name, state or "unknown")
+        if sender.name not in messages.FROM_BEAT:
             self._last = time.monotonic()
 
 

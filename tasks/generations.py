@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import Task
 
 from tasks import app
-from tasks.wiring import lifecycle, services
+from tasks.wiring import lifecycle, services, waking
 from vidpoll import messages
 from vidpoll.errors import (
     GenerationNotFound,
@@ -18,6 +18,7 @@ from vidpoll.errors import (
     Unavailable,
     VidpollError,
 )
+from vidpoll.tracing import traceparent_of
 
 log = logging.getLogger("vidpoll.tasks")
 
@@ -44,7 +45,8 @@ NEWER_RETRY_S = 10
 def generate(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
     """Accept a request. Wrong ones are kept as dead letters, for an operator to see."""
     try:
-        lifecycle().accept(messages.read_generate(args, kwargs, self.request.id))
+        traceparent = traceparent_of(self.request.get("traceparent"))
+        lifecycle().accept(messages.read_generate(args, kwargs, self.request.id), traceparent)
     except messages.NewerMessage as error:
         _leave_to_a_newer_worker(self, {"args": args, "kwargs": kwargs}, error)
     except (InvalidRequest, IdempotencyConflict) as error:
@@ -74,6 +76,16 @@ def refresh(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
     try:
         lifecycle().refresh(messages.read_id(kwargs))
     except (InvalidRequest, GenerationNotFound) as error:
+        _refuse(self, {"args": args, "kwargs": kwargs}, error)
+
+
+@app.task(name=messages.WAKE, **FROM_OUTSIDE)
+def wake(self: "Task[..., None]", *args: Any, **kwargs: Any) -> None:
+    """Look at a generation soon, since its vendor says that it is done."""
+    try:
+        account, operation, delivery = messages.read_wake(kwargs)
+        waking().wake(account, operation, delivery, messages.read_id(kwargs) if kwargs.get("id") else None)
+    except InvalidRequest as error:
         _refuse(self, {"args": args, "kwargs": kwargs}, error)
 
 
@@ -107,3 +119,4 @@ def _keep(task: "Task[..., None]", payload: Mapping[str, Any], error: Exception)
 
 def _refuse(task: "Task[..., None]", payload: Mapping[str, Any], error: VidpollError) -> None:
     services().store.bury(str(task.name), task.request.id, payload, error)
+    services().telemetry.buried(str(task.name), error.code)

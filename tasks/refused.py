@@ -14,9 +14,10 @@ log = logging.getLogger("vidpoll.refused")
 
 
 @app.task(name=messages.BURY)
-def bury(entry: str) -> None:
-    """Keep an entry of a queue that was no Celery message."""
-    _bury("no Celery message", None, {"entry": entry}, "message: is no Celery message, see docs/messages.md")
+def bury(entry: str, reason: str = "message: is no Celery message, see docs/messages.md") -> None:
+    """Keep an entry of a queue that no task could have; without a reason it was kept already."""
+    if reason:
+        _bury("no Celery message", None, {"entry": entry}, reason)
 
 
 @task_unknown.connect(weak=False)
@@ -32,10 +33,12 @@ def _rejected(message: Any, exc: Exception | None, **_: object) -> None:
 
 
 def _bury(task: str, message_id: str | None, payload: dict[str, Any], reason: str) -> None:
+    error = InvalidRequest([reason])
     try:
-        services().store.bury(task, message_id, payload, InvalidRequest([reason]))
-    except Unavailable as error:
-        log.error("%s (%s) could not be kept as a dead letter: %s; it was %s", task, reason, error, payload)
+        services().store.bury(task, message_id, payload, error)
+        services().telemetry.buried(task, error.code)
+    except Unavailable as away:
+        log.error("%s (%s) could not be kept as a dead letter: %s; it was %s", task, reason, away, payload)
 
 
 def _text(message: Any) -> str:

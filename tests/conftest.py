@@ -13,7 +13,8 @@ import psycopg
 import pytest
 import redis
 
-from tests import providers_file
+from tests import brokers, providers_file
+from tests.spreading import Spreading
 from vidpoll.devstack.servers import postgres_server, redis_server
 from vidpoll.generation import GenerationRequest
 from vidpoll.lifecycle import Lifecycle
@@ -24,8 +25,8 @@ from vidpoll.store import Store, connect
 from vidpoll.store.migrating import upgrade
 
 #: What tells the tests themselves how much to do, and with what.
-OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM", "VIDPOLL_CHROMIUM")
-for name in [name for name in os.environ if name.startswith("VIDPOLL_") and not name.startswith(OURS)]:
+OURS = ("VIDPOLL_FAULTS", "VIDPOLL_SIM", "VIDPOLL_CHROMIUM", "VIDPOLL_TEST_BROKER")
+for name in [name for name in os.environ if name.startswith(("VIDPOLL_", "OTEL_")) and not name.startswith(OURS)]:
     del os.environ[name]
 
 #: Extras of their own: `make test-browser` installs Playwright, `make test-sdks` the vendors' clients.
@@ -33,12 +34,13 @@ EXTRAS = {"browser": "playwright", "sdks": "fal_client"}
 collect_ignore = [folder for folder, module in EXTRAS.items() if not find_spec(module)]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests are spread over processes, those that share a stack stay together: a file's, and all of the faults'."""
-    for item in items:
-        folders = item.path.relative_to(Path(__file__).parent.parent).parts
-        if folders[:2] == ("tests", "acceptance"):
-            item.add_marker(pytest.mark.xdist_group("faults" if folders[2] == "faults" else folders[2]))
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading | None:
+    return Spreading(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+def pytest_unconfigure() -> None:
+    brokers.end()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,10 @@ submit_timeout_s = {submit_timeout_s}
 max_in_flight = 100
 [accounts.runware.models."google:3@3"]
 {policy}
+[accounts.runware.models."bytedance:50@1"]
+{policy}
+[accounts.runware.models."runware:101@1"]
+{policy}
 
 [accounts.vertex]
 provider = "veo"

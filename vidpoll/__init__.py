@@ -11,12 +11,14 @@ from vidpoll.errors import (
     InvalidRequest,
     NotConfigured,
     PartlyRefused,
+    ProjectNotFound,
     StoreUnavailable,
     UnknownTarget,
     VidpollError,
     WaitTimeout,
 )
 from vidpoll.generation import Failure, Generation, GenerationRequest, Status
+from vidpoll.projects.plan import ProjectRequest, StepRequest
 
 __all__ = [
     "BrokerUnavailable",
@@ -29,7 +31,10 @@ __all__ = [
     "InvalidRequest",
     "NotConfigured",
     "PartlyRefused",
+    "ProjectNotFound",
+    "ProjectRequest",
     "Status",
+    "StepRequest",
     "StoreUnavailable",
     "UnknownTarget",
     "VidpollError",

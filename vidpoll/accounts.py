@@ -2,10 +2,12 @@
 
 import math
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -17,10 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from vidpoll.callbacks import LOOPBACK, Announcing, Callbacks
 from vidpoll.description import HttpDescription
 from vidpoll.durations import Durations
 from vidpoll.errors import NotConfigured, UnknownTarget
-from vidpoll.generation import TIMEOUT_LIMIT_S
+from vidpoll.generation import TIMEOUT_LIMIT_S, Kind
 from vidpoll.redact import SECRETS
 from vidpoll.schedule import Adaptive, Schedule
 
@@ -32,7 +35,6 @@ PRIOR_SIGMA: Final = 0.8
 SHORTEST_S: Final = 0.5
 #: Seconds by which calls may be delayed differently between grant and wire.
 JITTER_S: Final = 0.05
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def jitter_reserve(rate: float) -> int:
@@ -59,6 +61,8 @@ class ModelPolicy(BaseModel):
         not_found_grace_s: seconds for which the provider may say that it does not know an operation, before it is lost.
         retention_s: seconds past its deadline for which a timed out generation is still looked at, slowly; the
             provider's own retention if not given.
+        kinds: what it can be asked for, where the catalogue does not know the model; if nobody says, what its provider
+            makes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +74,7 @@ class ModelPolicy(BaseModel):
     duration_params: tuple[str, ...] = ("duration", "durationSeconds", "resolution")
     not_found_grace_s: Seconds = 120.0
     retention_s: Annotated[float, Field(ge=0, le=30 * 24 * 3600, allow_inf_nan=False)] | None = None
+    kinds: tuple[Kind, ...] | None = None
 
     @property
     def prior(self) -> Durations:
@@ -96,7 +101,7 @@ def _not_empty(models: dict[str, ModelPolicy]) -> dict[str, ModelPolicy]:
     return models
 
 
-class Account(BaseModel):
+class Account(Announcing):
     """One account at one provider: where it is reached, what it may ask for per second, what it offers.
 
     In any window of ``t`` seconds at most ``rate · t + burst`` calls of a verb reach the vendor, so ``rate + burst``
@@ -106,7 +111,8 @@ class Account(BaseModel):
     Attributes:
         api_key_env: name of the environment variable that holds the key.
         api_key_file: a file that holds the key, read at every call: for tokens that something else refreshes.
-        api_key: the key itself; accepted for loopback addresses (the simulator) only.
+        api_key: the key itself; accepted for loopback addresses and the simulator only.
+        simulated: whether ``base_url`` is the simulator's, wherever that runs.
         options: what only this provider needs, e.g. ``storage_uri`` for ``veo``; its template may say more.
         retired_models: what becomes of requests for models whose retirement date has passed: a warning, or a refusal.
         weight: its share of the requests that name no account, in proportion to the provider's other accounts with the
@@ -117,14 +123,13 @@ class Account(BaseModel):
         submit_timeout_s: seconds a paid call may take. Afterwards nobody knows whether it was taken, so be generous.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     provider: str
     base_url: str
     api_key_env: str | None = None
     api_key_file: Path | None = None
     api_key: SecretStr | None = None
+    simulated: bool = False
     status_rate: Rate = 5.0
     status_burst: PositiveInt = 2
     submit_rate: Rate = 1.0
@@ -139,48 +144,54 @@ class Account(BaseModel):
     models: Annotated[dict[str, ModelPolicy], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
-    def _one_key(self) -> Self:
+    def _consistent(self) -> Self:
+        found = [*self._about_key(), *self._about_url(), *self._about_description(), *self._about_jitter()]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    def _about_key(self) -> Iterator[str]:
         given = 3 - [self.api_key, self.api_key_env, self.api_key_file].count(None)
         keyless = self.http is not None and not self.http.uses_key
         if given != 1 and not (keyless and given == 0):
-            raise ValueError(
-                "give one of api_key_env (a variable's name), api_key_file or, for loopback addresses, api_key"
-            )
+            yield "give one of api_key_env (a variable's name), api_key_file or, for loopback addresses, api_key"
+        if self.api_key is not None and not (self.is_local or self.simulated):
+            yield "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
+        if self.webhook_secret is not None and not (self.is_local or self.simulated):
+            yield "webhook_secret is for loopback addresses only: put it in the environment, name it webhook_secret_env"
+
+    def _about_url(self) -> Iterator[str]:
         if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise ValueError("base_url must start with https:// (or http://)")
+            yield "base_url must start with https:// (or http://)"
         if "@" in urlsplit(self.base_url).netloc:
-            raise ValueError("base_url must hold no login: it would be sent in place of the key")
-        if self.api_key is not None and not self.is_local:
-            raise ValueError(
-                "api_key is for loopback addresses only: put the key in the environment, name it api_key_env"
-            )
-        return self
+            yield "base_url must hold no login: it would be sent in place of the key"
 
-    @model_validator(mode="after")
-    def _described(self) -> Self:
+    def _about_description(self) -> Iterator[str]:
         if self.provider == "http" and self.http is None:
-            raise ValueError(f"http: the provider http needs its description, in a table [accounts.{self.name}.http]")
+            yield f"http: the provider http needs its description, in a table [accounts.{self.name}.http]"
         if self.provider != "http" and self.http is not None:
-            raise ValueError(f'http: {self.provider} has an adapter of its own; a description needs provider = "http"')
-        return self
+            yield f'http: {self.provider} has an adapter of its own; a description needs provider = "http"'
 
-    @model_validator(mode="after")
-    def _room_for_jitter(self) -> Self:
+    def _about_jitter(self) -> Iterator[str]:
         for verb, rate, burst in (
             ("status", self.status_rate, self.status_burst),
             ("submit", self.submit_rate, self.submit_burst),
         ):
             needed = 1 + jitter_reserve(rate)
             if burst < needed:
-                raise ValueError(
-                    f"{verb}_burst must be at least {needed} for a {verb}_rate of {rate:g}: 1, and 5 % for jitter"
-                )
-        return self
+                yield f"{verb}_burst must be at least {needed} for a {verb}_rate of {rate:g}: 1, and 5 % for jitter"
 
     @property
     def is_local(self) -> bool:
         """Whether its vendor is on this machine, as the simulator is."""
-        return urlsplit(self.base_url).hostname in _LOOPBACK
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+    def callback_url(self, id: UUID) -> str | None:
+        """Where the vendor is to say that a generation is done; None where it is not told to."""
+        makes = self.callbacks
+        if makes is None or (makes.is_local and not (self.is_local or self.simulated)):
+            return None
+        return makes.url(self.provider, self.name, id)
 
     def key(self) -> str:
         """The credential, read at the moment of use; from then on it is kept out of texts (``redact.py``).
@@ -226,6 +237,17 @@ class Accounts(BaseModel):
         """The account of this name, if there is one."""
         return self.accounts.get(name) if name else None
 
+    def named(self, name: str) -> Account:
+        """The account of this name.
+
+        Raises:
+            UnknownTarget: naming those there are instead.
+        """
+        found = self.accounts.get(name)
+        if found is None:
+            raise UnknownTarget([f"account: no account {name!r}; there are {', '.join(self.accounts)}"])
+        return found
+
     def policies(self) -> dict[tuple[str, str], ModelPolicy]:
         """The policy of each provider's models; of the first account that lists it."""
         found: dict[tuple[str, str], ModelPolicy] = {}
@@ -233,6 +255,10 @@ class Accounts(BaseModel):
             for model, policy in account.models.items():
                 found.setdefault((account.provider, model), policy)
         return found
+
+    def calling_back(self, callbacks: Callbacks | None) -> "Accounts":
+        """The same, with addresses for those whose vendors are to tell when something is done."""
+        return Accounts(accounts={name: one.calling_back(callbacks) for name, one in self.accounts.items()})
 
     def scaled(self, factor: float) -> "Accounts":
         """The same, as if every video typically took ``factor`` times as long."""
@@ -265,17 +291,15 @@ class Accounts(BaseModel):
             UnknownTarget: naming what is known instead.
         """
         if account is not None:
-            return [self._named(account, provider)]
+            return [self._of_provider(account, provider)]
         offering = [one for one in self.accounts.values() if one.provider == provider]
         if not offering:
             known = sorted({one.provider for one in self.accounts.values()})
             raise UnknownTarget([f"provider: no account for {provider!r}; there are accounts for {', '.join(known)}"])
         return offering
 
-    def _named(self, account: str, provider: str) -> Account:
-        found = self.accounts.get(account)
-        if found is None:
-            raise UnknownTarget([f"account: no account {account!r}; there are {', '.join(self.accounts)}"])
+    def _of_provider(self, account: str, provider: str) -> Account:
+        found = self.named(account)
         if found.provider != provider:
             raise UnknownTarget([f"account: {account!r} belongs to provider {found.provider!r}, not {provider!r}"])
         return found

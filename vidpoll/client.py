@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 from uuid import UUID, uuid4
 
-from vidpoll import catalogue, messages, urls
+from vidpoll import catalogue, kinds, messages, tracing, urls
+from vidpoll.client_projects import WAIT_CAP_S, WAIT_FIRST_S, ProjectCalls
+from vidpoll.client_webhooks import WebhookCalls
 from vidpoll.errors import (
     BrokerUnavailable,
     GenerationNotFound,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from vidpoll.accounts import Accounts
+    from vidpoll.brokers import Broker
     from vidpoll.eta import Eta, Etas
     from vidpoll.forecasts import Forecasts
     from vidpoll.settings import Settings
@@ -36,9 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("vidpoll.client")
 
-#: ``wait`` looks at the database this often, seconds: at first, and at most.
-_WAIT_FIRST_S: Final = 0.2
-_WAIT_CAP_S: Final = 2.0
 #: Seconds for which the broker is left alone after it did not answer: finding out takes seconds each time.
 _BROKER_REST_S: Final = 5.0
 #: Threads that may talk to the broker at once, and seconds another one waits for its turn: one that hangs must not
@@ -47,8 +47,8 @@ _BROKER_THREADS: Final = 8
 _BROKER_TURN_S: Final = 2.0
 
 
-class Client:
-    """Enqueue generations and read them, from any service.
+class Client(ProjectCalls, WebhookCalls):
+    """Enqueue generations and projects and read them, from any service.
 
     With a database, ``submit`` makes the row first and then nudges a worker by message, so a lost message only delays.
     With a broker alone it sends the message, which is then the only copy until a worker takes it; reading needs the
@@ -80,10 +80,12 @@ class Client:
         self._broker_turns = threading.BoundedSemaphore(_BROKER_THREADS)
 
     @overload
-    def submit(self, request: GenerationRequest, *, wait_s: None = None) -> UUID: ...
+    def submit(self, request: GenerationRequest, *, wait_s: None = None, traceparent: str | None = None) -> UUID: ...
     @overload
-    def submit(self, request: GenerationRequest, *, wait_s: float) -> Generation: ...
-    def submit(self, request: GenerationRequest, *, wait_s: float | None = None) -> UUID | Generation:
+    def submit(self, request: GenerationRequest, *, wait_s: float, traceparent: str | None = None) -> Generation: ...
+    def submit(
+        self, request: GenerationRequest, *, wait_s: float | None = None, traceparent: str | None = None
+    ) -> UUID | Generation:
         """Ask for one video; the generation's id or, with ``wait_s``, the generation.
 
         The same owner and idempotency key, or the same id, give the same generation and no second charge.
@@ -92,6 +94,7 @@ class Client:
             wait_s: stay for so many seconds at most, and answer with the generation as it stands then: with its video,
                 if that was made in time, else to be read later by its ``id``. The workers watch it either way: nothing
                 depends on a caller that stays.
+            traceparent: the trace it belongs to, as W3C has it; that of OpenTelemetry's current span if not given.
 
         Example::
 
@@ -114,12 +117,12 @@ class Client:
         if wait_s is not None:
             self._readable()
         try:
-            id = self.submit_many([request])[0]
+            id = self.submit_many([request], traceparent=traceparent)[0]
         except PartlyRefused as refused:
             raise refused.errors[0] from None
         return id if wait_s is None else self._stayed(id, wait_s)
 
-    def submit_many(self, requests: Iterable[GenerationRequest]) -> list[UUID]:
+    def submit_many(self, requests: Iterable[GenerationRequest], *, traceparent: str | None = None) -> list[UUID]:
         """Ask for many videos; their ids, in the requests' order.
 
         With a database all rows are made in one transaction, or none is. With a broker alone some messages may be out
@@ -133,7 +136,9 @@ class Client:
         errors = self._unroutable(identified)
         ids: list[UUID | None] = [None] * len(identified)
         taken = [place for place in range(len(identified)) if place not in errors]
-        for place, outcome in zip(taken, self._enqueue([identified[place] for place in taken]), strict=True):
+        asked = [identified[place] for place in taken]
+        trace = tracing.traceparent_of(traceparent) or tracing.current()
+        for place, outcome in zip(taken, self._enqueue(asked, trace), strict=True):
             if isinstance(outcome, VidpollError):
                 errors[place] = outcome
             else:
@@ -154,8 +159,8 @@ class Client:
             StoreUnavailable: the database does not answer.
         """
         if isinstance(ids, UUID | str):
-            return self._read([_uuid(ids)])[0]
-        return self._read([_uuid(id) for id in ids])
+            return self._read([messages.as_uuid(ids)])[0]
+        return self._read([messages.as_uuid(id) for id in ids])
 
     def eta(self, generation: Generation) -> "Eta | None":
         """When a generation that was read will be done: seconds for half, and for nine tenths, of those alike.
@@ -205,8 +210,8 @@ class Client:
             GenerationNotFound: one of them is not there.
         """
         if isinstance(ids, UUID | str):
-            return self._wait([_uuid(ids)], timeout_s, on_change)[0]
-        return self._wait([_uuid(id) for id in ids], timeout_s, on_change)
+            return self._wait([messages.as_uuid(ids)], timeout_s, on_change)[0]
+        return self._wait([messages.as_uuid(id) for id in ids], timeout_s, on_change)
 
     def cancel(self, id: UUID | str) -> None:
         """Ask for a generation to be cancelled: at once while it waits, at the provider where that can cancel.
@@ -219,9 +224,9 @@ class Client:
                 the paid call.
         """
         if self._store:
-            self._store.get(_uuid(id))
-            self._store.cancel_requested(_uuid(id))
-        self._send(messages.CANCEL, [{"id": str(_uuid(id))}])
+            self._store.get(messages.as_uuid(id))
+            self._store.cancel_requested(messages.as_uuid(id))
+        self._send(messages.CANCEL, [{"id": str(messages.as_uuid(id))}])
 
     def refresh(self, id: UUID | str) -> None:
         """Have the provider asked about a generation now, ahead of its schedule; also once more after it timed out.
@@ -231,8 +236,17 @@ class Client:
             BrokerUnavailable: no worker can be told now.
         """
         if self._store:
-            self._store.get(_uuid(id))
-        self._send(messages.REFRESH, [{"id": str(_uuid(id))}])
+            self._store.get(messages.as_uuid(id))
+        self._send(messages.REFRESH, [{"id": str(messages.as_uuid(id))}])
+
+    def wake(self, account: str, operation: str, delivery: str, id: UUID | None = None) -> None:
+        """Tell workers that a vendor says it is done, for the HTTP side; see ``docs/webhooks-in.md``.
+
+        Raises:
+            BrokerUnavailable: no worker can be told now.
+        """
+        said = {"account": account, "operation": operation, "delivery": delivery}
+        self._send(messages.WAKE, [said | ({"id": str(id)} if id else {})])
 
     # -- enqueueing ---------------------------------------------------------------------------------------------------
 
@@ -241,11 +255,20 @@ class Client:
         errors: dict[int, VidpollError] = {}
         if self._accounts is None:
             return errors
+        named = [request.parent for request in requests if request.parent]
+        parents = self._store.find(named) if named and self._store else None
         for place, request in enumerate(requests):
             try:
                 able = self._accounts.candidates(request.provider, request.model, request.account)
                 known = catalogue.find(request.provider, request.model)
-                problems = known.problems(request.params) if known else []
+                problems = kinds.problems(
+                    able, request.provider, request.model, request.kind, request.params, has_parent=bool(request.parent)
+                )
+                parent = None if parents is None else kinds.parent_of(request, parents)
+                if isinstance(parent, str) and self._store and not self._store.has(request):
+                    problems.append(f"parent: {parent}")
+                brought = kinds.brought(known, request.kind, request.parent)
+                problems += known.problems(request.params, brought=brought) if known else []
                 local = any(account.is_local for account in able)
                 problems += urls.problems(request.params, known.urls if known else (), local=local)
                 if problems:
@@ -254,12 +277,12 @@ class Client:
                 errors[place] = error
         return errors
 
-    def _enqueue(self, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
+    def _enqueue(self, requests: Sequence[GenerationRequest], traceparent: str | None) -> list[UUID | VidpollError]:
         _ = self._broker_errors  # a broker URL that cannot be used is told before anything is stored
         if self._store is None:
-            self._send(messages.GENERATE, [messages.generate_message(request) for request in requests])
+            self._send(messages.GENERATE, [messages.generate_message(request) for request in requests], traceparent)
             return [request.id for request in requests if request.id]
-        accepted = self._store.accept_many([(request, None) for request in requests])
+        accepted = self._store.accept_many([(request, None) for request in requests], traceparent=traceparent)
         new = [
             request
             for request, one in zip(requests, accepted, strict=True)
@@ -275,10 +298,11 @@ class Client:
         except BrokerUnavailable as error:
             log.warning("stored, and taken up when the broker answers again (%d): %s", len(stored), error)
 
-    def _send(self, task: str, payloads: Sequence[Mapping[str, Any]]) -> None:
-        """Publish messages on one connection."""
+    def _send(self, task: str, payloads: Sequence[Mapping[str, Any]], traceparent: str | None = None) -> None:
+        """Publish messages on one connection; a ``traceparent`` is a header, which workers that know none ignore."""
         if not payloads:
             return
+        headers = {"headers": {"traceparent": traceparent}} if traceparent else {}
         if time.monotonic() < self._broker_rests_until:
             raise BrokerUnavailable("the broker did not answer a moment ago")
         if not self._broker_turns.acquire(timeout=_BROKER_TURN_S):
@@ -287,11 +311,12 @@ class Client:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for payload in payloads:
                     self._app.send_task(
-                        task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer, retry=False
-                    )
+                        task, kwargs=dict(payload), queue=messages.QUEUE_OF[task], producer=producer,
+                        **{"retry": False, **headers, **self._broker.publishing},
+                    )  # fmt: skip
         except self._broker_errors as error:
             self._broker_rests_until = time.monotonic() + _BROKER_REST_S
-            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
+            raise BrokerUnavailable(f"the broker {_refused_how(error)}: {error}") from error
         finally:
             self._broker_turns.release()
 
@@ -334,7 +359,7 @@ class Client:
     ) -> list[Generation]:
         """How they stand once all are final, or when the time is up."""
         give_up_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        pause, seen = _WAIT_FIRST_S, dict[UUID, int]()
+        pause, seen = WAIT_FIRST_S, dict[UUID, int]()
         while True:
             generations = self._read(ids)
             for generation in generations:
@@ -345,7 +370,7 @@ class Client:
             if left_s <= 0 or all(generation.status.final for generation in generations):
                 return generations
             time.sleep(min(pause, left_s))
-            pause = min(_WAIT_CAP_S, pause * 1.5)
+            pause = min(WAIT_CAP_S, pause * 1.5)
 
     # -- connections, each made at its first use ----------------------------------------------------------------------
 
@@ -388,30 +413,35 @@ class Client:
 
     @cached_property
     def _broker_errors(self) -> tuple[type[Exception], ...]:
-        """What says that the broker does not answer."""
+        """What says that the broker does not answer, or does not take a message."""
         from kombu.exceptions import OperationalError
 
-        if "://" not in self._settings.need("broker_url"):
-            raise NotConfigured("the broker URL cannot be used: write redis://host:port/0 or amqp://user:password@host")
         try:
-            return (OperationalError, *self._app.connection_for_write().connection_errors)
+            connection = self._app.connection_for_write()
+            return (OperationalError, *connection.connection_errors, *connection.channel_errors)
         except (KeyError, ValueError, ImportError) as error:
             raise NotConfigured(f"the broker URL cannot be used: {error}") from None
+
+    @cached_property
+    def _broker(self) -> "Broker":
+        from vidpoll.brokers import broker_of
+
+        return broker_of(self._settings.need("broker_url"))
 
     @cached_property
     def _app(self) -> "Celery":
         from celery import Celery
 
-        app = Celery("vidpoll-client", broker=self._settings.need("broker_url"), set_as_current=False)
+        app = Celery("vidpoll-client", broker=self._broker.url, set_as_current=False)
         app.conf.update(
-            result_backend=None, task_ignore_result=True, task_default_exchange="",
-            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 3, "visibility_timeout": 60},
+            result_backend=None, task_ignore_result=True, task_default_exchange="", broker_use_ssl=self._broker.use_ssl,
+            broker_transport=self._broker.transport, broker_transport_options=dict(self._broker.options),
+            task_queues=list(self._broker.queues),
         )  # fmt: skip
         return app
 
 
-def _uuid(id: UUID | str) -> UUID:
-    try:
-        return id if isinstance(id, UUID) else UUID(id)
-    except ValueError:
-        raise InvalidRequest([f"id: {id!r} is not a UUID"]) from None
+def _refused_how(error: Exception) -> str:
+    from kombu.exceptions import ChannelError
+
+    return "does not take it" if isinstance(error, ChannelError) else "does not answer"

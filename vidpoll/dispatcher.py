@@ -9,7 +9,7 @@ from uuid import UUID
 from vidpoll import messages
 from vidpoll.errors import Unavailable
 from vidpoll.heartbeats import EVERY_S
-from vidpoll.lanes import Lane, both_lanes
+from vidpoll.lanes import ARCHIVE, OTHER_LANES, PROJECTS, WEBHOOKS, Lane, both_lanes
 from vidpoll.services import Services
 
 log = logging.getLogger("vidpoll.dispatcher")
@@ -60,7 +60,8 @@ class Backpressure:
 
 
 class Dispatcher:
-    """Claims due ids lane by lane, and publishes them as ``vidpoll.submit`` and ``vidpoll.check_status`` tasks.
+    """Claims due ids lane by lane, and publishes them as ``vidpoll.submit``, ``vidpoll.check_status``,
+    ``vidpoll.advance``, ``vidpoll.deliver`` and ``vidpoll.archive`` tasks.
 
     Args:
         queue_limit: tasks a queue may hold; twice the worker's threads keeps every thread busy and little waiting.
@@ -73,13 +74,18 @@ class Dispatcher:
         self._services = services
         self._queues = queues
         self._monotonic = services.clock.monotonic
+        self._telemetry = services.telemetry
         self._stopped = threading.Event()
         self._heartbeat, self._beat_at = heartbeat, 0.0
         self._lanes = [lane for account in services.accounts.accounts for lane in both_lanes(account)]
+        self._lanes += [lane for lane in OTHER_LANES if lane != ARCHIVE or services.archive]
         self._look_at = dict.fromkeys(self._lanes, 0.0)
         self._pressure = {
             "submit": Backpressure(lambda: queues.length(messages.QUEUE_SUBMIT), queue_limit),
             "status": Backpressure(lambda: queues.length(messages.QUEUE_CHECK), queue_limit),
+            "advance": Backpressure(lambda: queues.length(messages.QUEUE_PROJECTS), queue_limit),
+            "deliver": Backpressure(lambda: queues.length(messages.QUEUE_WEBHOOKS), queue_limit),
+            "archive": Backpressure(lambda: queues.length(messages.QUEUE_ARCHIVE), queue_limit),
         }
 
     def run(self) -> None:
@@ -108,6 +114,7 @@ class Dispatcher:
         for lane in self._lanes:
             if self._look_at[lane] <= now:
                 self._look_at[lane] = now + self._dispatched(lane)
+        self._telemetry.ticked(self._monotonic() - now)
         return max(TICK_S / 4, min(self._look_at.values()) - self._monotonic())
 
     def _dispatched(self, lane: Lane) -> float:
@@ -125,6 +132,8 @@ class Dispatcher:
         limits, pressure = self._services.limits(lane), self._pressure[lane.verb]
         size = _ids_per_task(lane, limits.batch)
         claim = self._services.lanes.claim(lane, limits, want=pressure.room() * size, lease_s=self._services.lease_s)
+        if lane not in OTHER_LANES:
+            self._telemetry.granted(lane.account, lane.verb, claim.calls(limits.batch))
         tasks: list[Sequence[UUID]] = [[id] for id in claim.ids[: claim.alone]]
         tasks += _parts(claim.ids[claim.alone :], size)
         for ids in tasks:
@@ -134,8 +143,8 @@ class Dispatcher:
 
 
 def _ids_per_task(lane: Lane, batch: int) -> int:
-    """One paid call per task; checks by the provider's batch, or a few side by side."""
-    if lane.verb == "submit":
+    """One paid call per task, one project, endpoint or file; checks by the provider's batch, or a few side by side."""
+    if lane.verb != "status":
         return 1
     return batch if batch > 1 else SIDE_BY_SIDE
 
@@ -146,6 +155,13 @@ def _parts(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
 
 
 def _task(lane: Lane, ids: Sequence[UUID], granted_at_us: int) -> tuple[str, dict[str, Any]]:
+    texts = [str(id) for id in ids]
+    if lane == PROJECTS:
+        return messages.ADVANCE, {"ids": texts}
+    if lane == WEBHOOKS:
+        return messages.DELIVER, {"ids": texts}
+    if lane == ARCHIVE:
+        return messages.ARCHIVE, {"ids": texts}
     name = messages.SUBMIT if lane.verb == "submit" else messages.CHECK_STATUS
     call_at_us = granted_at_us + round(LEAD_S * 1e6)
-    return name, {"account": lane.account, "ids": [str(id) for id in ids], "call_at_us": call_at_us}
+    return name, {"account": lane.account, "ids": texts, "call_at_us": call_at_us}

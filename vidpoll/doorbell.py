@@ -10,6 +10,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from vidpoll.redis_url import connect
+
 CHANNEL: Final = "vidpoll:doorbell"
 #: Seconds Redis may take; a ring is worth no more.
 TIMEOUT_S: Final = 0.5
@@ -26,7 +28,7 @@ class Doorbell:
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
+        self._redis = connect(
             redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
         )
         self._rests_until = 0.0

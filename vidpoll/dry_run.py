@@ -9,7 +9,9 @@ from pydantic import JsonValue, SecretStr
 from vidpoll.accounts import Account, Accounts
 from vidpoll.errors import InvalidRequest, NotConfigured
 from vidpoll.generation import GenerationRequest
+from vidpoll.parents import Found, continued, with_brought
 from vidpoll.providers import adapter_of
+from vidpoll.providers.base import NoParent
 from vidpoll.providers.recording import Recording
 from vidpoll.redact import headers_shown, redacted, without_keys
 from vidpoll.resolving import Resolver
@@ -33,8 +35,10 @@ class Preview:
     missing: str | None = None
 
 
-def preview(accounts: Accounts, request: GenerationRequest) -> Preview:
-    """The paid call of ``request``. It asks name servers about addresses in ``params``, and nobody else.
+def preview(accounts: Accounts, request: GenerationRequest, parent: Found = None) -> Preview:
+    """The paid call of ``request``, whose parent is given as found.
+
+    It asks name servers about addresses in ``params``, and nobody else.
 
     Raises:
         InvalidRequest: nobody here can make this video.
@@ -42,22 +46,24 @@ def preview(accounts: Accounts, request: GenerationRequest) -> Preview:
     """
     refusals = []
     for account in accounts.candidates(request.provider, request.model, request.account):
-        found = _preview(account, request)
+        found = _preview(account, request, parent)
         if isinstance(found, Preview):
             return found
         refusals.append(found)
     raise InvalidRequest(refusals[0])
 
 
-def _preview(account: Account, request: GenerationRequest) -> Preview | list[str]:
+def _preview(account: Account, request: GenerationRequest, parent: Found) -> Preview | list[str]:
     """The call this account would make; or why it would make none."""
     missing = _missing(account)
     http = Recording(account.base_url)
     adapter = adapter_of(_with_words_for_the_key(account) if missing else account, http)
-    found = problems(account, adapter, request, look_up=Resolver().addresses)
+    found = problems(account, adapter, request, parent, look_up=Resolver().addresses)
     if found:
         return found
-    outcome = adapter.submit(request, request.id or uuid4(), replay=False)
+    brought = continued(adapter, request, parent)
+    sent = request if brought is None or isinstance(brought, NoParent) else with_brought(request, brought)
+    outcome = adapter.submit(sent, request.id or uuid4(), replay=False)
     if not http.calls:
         raise NotConfigured(f"account {account.name} would send nothing: {redacted(str(outcome))}")
     call = http.calls[0]

@@ -8,6 +8,8 @@
     ├── IdempotencyConflict     same key or id, another body         never retry it unchanged
     ├── PartlyRefused           some of many; the others are in      see each error
     ├── GenerationNotFound      no row with this id                  retry only if it was just enqueued by message
+    ├── ProjectNotFound         no project with this id              never retry it unchanged
+    ├── EndpointNotFound        no webhook endpoint with this id     never retry it unchanged
     ├── WrongState              its state does not allow this       look at its state first
     ├── WaitTimeout             not final yet                        wait again
     ├── NotConfigured           a setting is missing or wrong        mend the setting first
@@ -55,17 +57,20 @@ class IdempotencyConflict(VidpollError):
     """The idempotency key (or the id) was already used for a request with another body.
 
     Attributes:
-        existing_id: the generation that holds the key.
+        existing_id: the generation, or the project, that holds the key.
     """
 
     code = "idempotency_conflict"
 
-    def __init__(self, what: str, existing_id: UUID) -> None:
+    def __init__(
+        self,
+        what: str,
+        existing_id: UUID,
+        kind: str = "generation",
+        go_on: str = "use a new key for a new request, or send the same request again",
+    ) -> None:
         self.existing_id = existing_id
-        super().__init__(
-            f"{what} already belongs to generation {existing_id}, whose request differs; "
-            "use a new key for a new request, or send the same request again"
-        )
+        super().__init__(f"{what} already belongs to {kind} {existing_id}, whose request differs; {go_on}")
 
 
 class PartlyRefused(VidpollError):
@@ -95,8 +100,28 @@ class GenerationNotFound(VidpollError):
         super().__init__(f"no generation {generation_id}")
 
 
+class ProjectNotFound(VidpollError):
+    """No project has this id."""
+
+    code = "not_found"
+
+    def __init__(self, project_id: UUID) -> None:
+        self.project_id = project_id
+        super().__init__(f"no project {project_id}")
+
+
+class EndpointNotFound(VidpollError):
+    """No webhook endpoint has this id."""
+
+    code = "not_found"
+
+    def __init__(self, endpoint_id: UUID) -> None:
+        self.endpoint_id = endpoint_id
+        super().__init__(f"no webhook endpoint {endpoint_id}")
+
+
 class WrongState(VidpollError):
-    """The generation's state does not allow what was asked for."""
+    """The state of the generation, the project or the webhook endpoint does not allow what was asked for."""
 
     code = "wrong_state"
 

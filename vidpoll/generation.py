@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from vidpoll.errors import InvalidRequest
+from vidpoll.errors import InvalidRequest, WrongState
 
 #: Longest prompt accepted, in characters.
 PROMPT_LIMIT: Final = 20_000
@@ -19,6 +28,16 @@ PROMPT_LIMIT: Final = 20_000
 PARAMS_LIMIT: Final = 65_536
 #: Longest ``timeout_s`` accepted: one week.
 TIMEOUT_LIMIT_S: Final = 7 * 24 * 3600
+
+
+#: What is to be made: something new, or something out of a generation before (its ``parent``).
+Kind = Literal["video", "image", "upscale", "extend"]
+#: The kinds that begin with the result of another generation.
+CONTINUING: Final[frozenset[Kind]] = frozenset({"upscale", "extend"})
+#: Kinds in words.
+A: Final[Mapping[Kind, str]] = {
+    "video": "a video", "image": "an image", "upscale": "an upscale", "extend": "an extend",
+}  # fmt: skip
 
 
 class Status(StrEnum):
@@ -92,10 +111,14 @@ def _json_object(params: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+Prompt = Annotated[str, Field(max_length=PROMPT_LIMIT), AfterValidator(_prompt), AfterValidator(_storable)]
+Params = Annotated[dict[str, JsonValue], AfterValidator(_json_object)]
+Priority = Annotated[int, Field(ge=0, le=9)]
+TimeoutS = Annotated[float, Field(gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)]
 
 
 class GenerationRequest(BaseModel):
-    """One video asked for. Checked when it is made: wrong values raise, nothing is coerced.
+    """One video or image asked for. Checked when it is made: wrong values raise, nothing is coerced.
 
     Use it with :class:`vidpoll.Client`, or as the checked form of a ``vidpoll.generate`` message.
 
@@ -103,6 +126,8 @@ class GenerationRequest(BaseModel):
         provider: the adapter's name, e.g. ``"veo"``; ``docs/providers.md`` has them all.
         model: the provider's own model name, as listed under the account in the providers file.
         prompt: 1 to 20,000 characters.
+        kind: ``video``, ``image``, ``upscale`` or ``extend``; a model makes what the catalogue lists for it.
+        parent: of an upscale or an extend: the completed generation of the same owner whose result it begins with.
         owner: who asks; scopes ``idempotency_key``, and later who may read.
         account: which account of the providers file pays; if not given, one of those that list the model, by weight and
             by what they have to do.
@@ -128,16 +153,26 @@ class GenerationRequest(BaseModel):
 
     provider: Name
     model: Name
-    prompt: Annotated[str, Field(max_length=PROMPT_LIMIT), AfterValidator(_prompt), AfterValidator(_storable)]
+    prompt: Prompt
+    kind: Kind = "video"
+    parent: Annotated[UUID, Field(strict=False)] | None = None
     owner: Name = "default"
     account: Name | None = None
-    params: Annotated[dict[str, JsonValue], AfterValidator(_json_object)] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     idempotency_key: Name | None = None
-    priority: int = Field(default=0, ge=0, le=9)
-    timeout_s: float | None = Field(default=None, gt=0, le=TIMEOUT_LIMIT_S, allow_inf_nan=False)
+    priority: Priority = 0
+    timeout_s: TimeoutS | None = None
     project_id: Name | None = None
     retry_of: Annotated[UUID, Field(strict=False)] | None = None
     id: Annotated[UUID, Field(strict=False)] | None = None
+
+    @field_validator("parent")
+    @classmethod
+    def _parent_of_kind(cls, parent: UUID | None, known: ValidationInfo) -> UUID | None:
+        kind = known.data.get("kind")
+        if parent is not None and kind is not None and kind not in CONTINUING:
+            raise ValueError(f"only an upscale or an extend has one, not {A[kind]}")
+        return parent
 
     if not TYPE_CHECKING:  # type checkers know the fields from the class
 
@@ -145,7 +180,7 @@ class GenerationRequest(BaseModel):
             try:
                 super().__init__(**fields)
             except ValidationError as error:
-                raise InvalidRequest(_problems(error)) from None
+                raise InvalidRequest(problems_in(error)) from None
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> "GenerationRequest":
@@ -167,7 +202,7 @@ class GenerationRequest(BaseModel):
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _problems(error: ValidationError) -> list[str]:
+def problems_in(error: ValidationError) -> list[str]:
     """Pydantic's findings, one sentence each, without the (possibly huge) input."""
     return [f"{_field(found['loc'])}: {_sentence(found['msg'])}" for found in error.errors(include_input=False)]
 
@@ -178,7 +213,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def _sentence(message: str) -> str:
     text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +252,9 @@ class Generation:
     project_id: str | None = None
     idempotency_key: str | None = None
     retry_of: UUID | None = None
+    kind: Kind = "video"
+    parent_id: UUID | None = None
+    from_parent: dict[str, JsonValue] | None = None
     params: dict[str, JsonValue] = field(default_factory=dict)
     priority: int = 0
     timeout_s: float | None = None
@@ -233,6 +271,7 @@ class Generation:
     not_found_in_a_row: int = 0
     submit_attempts: int = 0
     submit_token: UUID | None = None
+    traceparent: str | None = None
     maybe_sent: bool = False
     looked_up: dict[str, Any] | None = None
     overdue: bool = False
@@ -243,7 +282,9 @@ class Generation:
     cancel_requested_at: datetime | None = None
     cancel_answered_at: datetime | None = None
     not_found_since: datetime | None = None
+    last_pending_at: datetime | None = None
     watch_until: datetime | None = None
+    step_of: UUID | None = None
     sent_at: datetime | None = None
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
@@ -252,11 +293,32 @@ class Generation:
     def request(self) -> GenerationRequest:
         """What was asked for."""
         return GenerationRequest.model_construct(
-            provider=self.provider, model=self.model, prompt=self.prompt, owner=self.owner,
-            account=self.requested_account,
+            provider=self.provider, model=self.model, prompt=self.prompt, kind=self.kind, parent=self.parent_id,
+            owner=self.owner, account=self.requested_account,
             params=self.params, idempotency_key=self.idempotency_key, priority=self.priority,
             timeout_s=self.timeout_s, project_id=self.project_id, retry_of=self.retry_of, id=self.id,
         )  # fmt: skip
+
+    @property
+    def as_sent(self) -> GenerationRequest:
+        """The same with what its parent brings, as the provider is told it."""
+        return self.request.model_copy(update={"params": {**self.params, **(self.from_parent or {})}})
+
+    def anew(self) -> GenerationRequest:
+        """The request that asks, and pays, anew for one that failed or was cancelled; sent twice, it makes one.
+
+        Raises:
+            WrongState: it did not end so; or it is a step of a project, which would know nothing of it.
+        """
+        if self.status is Status.UNKNOWN:
+            raise WrongState(f"{self.id} may have been paid for: nobody knows; decide with `vidpoll unknown`")
+        if self.status not in (Status.FAILED, Status.CANCELLED):
+            raise WrongState(f"{self.id}: one that is {self.status} is not asked for anew")
+        if self.step_of:
+            words = f"it is a step of project {self.step_of}: `vidpoll project retry {self.step_of}` tries it again"
+            raise WrongState(f"{self.id}: {words}")
+        again = {"id": uuid4(), "idempotency_key": f"retry:{self.id}", "retry_of": self.id}
+        return self.request.model_copy(update=again)
 
     def age_s(self) -> float:
         """Seconds since the provider accepted it; 0 before."""

@@ -32,6 +32,7 @@ class Grants:
         self._limits = services.limits
         self._accounts = services.accounts
         self._clock = services.clock
+        self._telemetry = services.telemetry
         self._heard: dict[str, float] = {}
 
     def stale(self, call_at_us: int) -> bool:
@@ -47,13 +48,17 @@ class Grants:
         now_us = self._lanes.now_us()
         if now_us <= call_at_us + JITTER_S * 1e6:
             return call_at_us
-        return now_us if self._lanes.take(lane, self._limits(lane), calls) else None
+        if not self._lanes.take(lane, self._limits(lane), calls):
+            return None
+        self._telemetry.granted(lane.account, lane.verb, calls)
+        return now_us
 
     def another(self, lane: Lane) -> bool:
         """Wait for a token for one more call that follows from one just made; False when there is none soon."""
         wait_s = self._lanes.reserve(lane, self._limits(lane), longest_s=FOLLOW_UP_S)
         if wait_s is None:
             return False
+        self._telemetry.granted(lane.account, lane.verb, 1)
         self._clock.sleep(wait_s)
         return True
 
@@ -84,14 +89,17 @@ class Grants:
 
     def heed_quota(self, lane: Lane) -> None:
         """Wait until the provider takes calls again, where it said that none are left; at the full rate then."""
+        assert lane.verb in ("submit", "status"), "only these call a provider"
         seconds = self._providers[lane.account].out_of_quota(lane.verb)
         if seconds is not None:
             words = f"the provider says that no calls are left for {seconds:.1f} s"
             self._lanes.pause(lane, self._limits(lane), seconds, words, refused=False)
+            self._telemetry.paused(lane.account, lane.verb, seconds, words)
 
     def pause(self, lane: Lane, seconds: float, reason: str) -> float:
         """The whole lane waits, for every worker at once; for how many seconds."""
         self._lanes.pause(lane, self._limits(lane), seconds, reason)
+        self._telemetry.paused(lane.account, lane.verb, seconds, reason)
         return seconds
 
     def heard(self, account_name: str) -> None:

@@ -5,6 +5,9 @@ from typing import Final
 
 from vidpoll.redact import redacted
 
+#: Attribute of a record that holds what happened, field by field; ``logs.py`` shows it.
+FIELDS: Final = "vidpoll_fields"
+
 
 class Redacting(logging.Filter):
     """Takes secrets out of records: out of the message, of its traceback and of the stack."""

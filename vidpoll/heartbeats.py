@@ -9,12 +9,14 @@ from typing import Any, Final
 import redis
 
 from vidpoll.errors import LanesUnavailable
+from vidpoll.redis_url import explained
 
 #: Seconds between two heartbeats of a worker.
 EVERY_S: Final = 5.0
 #: Seconds after which a worker that said nothing is no longer listed.
 FORGET_S: Final = 600.0
 _KEY: Final = "vidpoll:workers"
+_SWEPT: Final = "vidpoll:swept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,32 @@ class Heartbeats:
         with _answering():
             self._redis.hdel(_KEY, name)
 
+    def swept(self) -> None:
+        """Tell that what got lost was looked for, which beat asks for every ten seconds."""
+        with _answering():
+            self._redis.set(_SWEPT, self._now())
+
+    def swept_s(self) -> float | None:
+        """Seconds since then; None if nobody ever looked."""
+        with _answering():
+            at = self._redis.get(_SWEPT)
+            return max(0.0, self._now() - float(at)) if at else None
+
     def all(self) -> list[Heartbeat]:
-        """The workers heard of within FORGET_S, by name; others are forgotten."""
+        """The workers heard of within FORGET_S, by name."""
+        return sorted((one for one in self._told() if one.said_s <= FORGET_S), key=lambda one: one.name)
+
+    def forget(self) -> None:
+        """Forget those that were not heard of for longer."""
+        gone = [one.name for one in self._told() if one.said_s > FORGET_S]
+        if gone:
+            with _answering():
+                self._redis.hdel(_KEY, *gone)
+
+    def _told(self) -> list[Heartbeat]:
         with _answering():
             now = self._now()
-            found = [_heartbeat(name, said, now) for name, said in self._redis.hgetall(_KEY).items()]
-            gone = [one.name for one in found if one.said_s > FORGET_S]
-            if gone:
-                self._redis.hdel(_KEY, *gone)
-        return sorted((one for one in found if one.name not in gone), key=lambda one: one.name)
+            return [_heartbeat(name, said, now) for name, said in self._redis.hgetall(_KEY).items()]
 
     def _now(self) -> float:
         seconds, micros = self._redis.time()
@@ -80,4 +99,4 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise LanesUnavailable(f"Redis (lanes): {error}") from error
+        raise LanesUnavailable(f"Redis (lanes): {explained(error)}") from error

@@ -3,7 +3,8 @@
 Start reading here. Each verb reads as a table of contents; its helpers stand below it in calling order. What a provider
 answers comes as a value, and one ``match`` per verb picks the step (``steps.py``): the row first, then its lanes. The
 store guards every move by the state it expects, so a message delivered twice, or two workers at once, change nothing
-twice. A submit nobody knows the outcome of goes on in ``unknowns.py``; what gets lost is rebuilt in ``restore.py``.
+twice. A submit nobody knows the outcome of goes on in ``unknowns.py``, a cancel in ``cancelling.py``; what gets lost is
+rebuilt in ``restore.py``.
 """
 
 import logging
@@ -13,20 +14,17 @@ from uuid import UUID, uuid4
 
 from vidpoll import looks, schedule
 from vidpoll.accounts import Account
+from vidpoll.cancelling import Cancels
 from vidpoll.errors import InvalidRequest, LanesUnavailable, StoreUnavailable, Unavailable
-from vidpoll.generation import Failure, Generation, GenerationRequest, Status
+from vidpoll.generation import FINAL, Failure, Generation, GenerationRequest, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Flow, Lane
 from vidpoll.outlook import Outlook
 from vidpoll.providers.base import (
     Ambiguous,
-    CancelAccepted,
     Cancelled,
-    CancelOutcome,
-    CannotCancel,
     CheckOutcome,
     Failed,
-    FailureClass,
     Looked,
     More,
     NotFound,
@@ -39,7 +37,6 @@ from vidpoll.providers.base import (
     SubmitOutcome,
     Submitted,
     Unauthorized,
-    Unreachable,
     broken,
     can_be_stored,
     storable,
@@ -63,47 +60,61 @@ class Lifecycle:
         self._providers = services.providers
         self._accounts = services.accounts
         self._limits = services.limits
+        self._telemetry = services.telemetry
         self._grants = Grants(services)
         self._outlook = Outlook(services)
         self.steps = Steps(services, self._outlook)
         self._router = Router(services)
         self.unknowns = Unknowns(services, self._grants, self.steps)
+        self.cancels = Cancels(services, self._grants, self.steps, self._outlook)
 
     # -- accept: from a request to a row in its submit lane -----------------------------------------------------------
 
-    def accept(self, request: GenerationRequest) -> Accepted:
+    def accept(self, request: GenerationRequest, traceparent: str | None = None) -> Accepted:
         """Make the row for ``request``, if it is not there yet, and put it into its account's submit lane.
+
+        Args:
+            traceparent: the sender's trace context, kept on a row that is made here.
 
         Raises:
             InvalidRequest: nobody here can make this video; a row its sender already made has become ``failed``.
             IdempotencyConflict: its id or key belongs to another request.
         """
         try:
-            account = self._router.route(request)
+            account, brought = self._router.route(request)
         except InvalidRequest as error:
             self._fail_row_of(request, error)
             raise
-        accepted = self._store.accept(request, account.name)
+        accepted = self._store.accept(request, account.name, traceparent=traceparent, from_parent=brought)
         if accepted.status is Status.PENDING:
-            pinned = account.name if accepted.new else self._store.pin([accepted.id], account.name)[accepted.id]
-            self.steps.enter_submit_lane(pinned, [accepted.id], Flow(request.owner, request.priority))
+            pinned = account.name
+            if not accepted.new:
+                pinned = self._store.pin([accepted.id], account.name, from_parent=brought)[accepted.id]
+            if self.steps.enter_submit_lane(pinned, [accepted.id], Flow(request.owner, request.priority)):
+                self._telemetry.accepted(accepted.id, request, pinned, accepted.traceparent)
         return accepted
 
     def take_up(self, generations: Sequence[Generation]) -> None:
         """The same for rows that are there, and whose sender's message was lost; oldest first."""
         routed: dict[str, list[Generation]] = defaultdict(list)
+        pinned: dict[UUID, str] = {}
         loads: Loads = {}
         for generation in generations:
             try:
-                routed[self._router.route(generation.request, loads).name].append(generation)
+                account, brought = self._router.route(generation.request, loads)
             except InvalidRequest as error:
-                self._store.failed(generation.id, Failure(error.code, str(error)), expected=Status.PENDING)
+                self.steps.refuse_unpaid(generation, error)
+                continue
+            routed[account.name].append(generation)
+            if brought is not None:
+                pinned |= self._store.pin([generation.id], account.name, from_parent=brought)
         waiting: dict[tuple[str, Flow], list[UUID]] = defaultdict(list)
         for account_name, theirs in routed.items():
-            pinned = self._store.pin([one.id for one in theirs], account_name)
+            pinned |= self._store.pin([one.id for one in theirs if one.parent_id is None], account_name)
             for one in theirs:
                 if one.id in pinned:
                     waiting[pinned[one.id], Flow(one.owner, one.priority)].append(one.id)
+                    self._telemetry.accepted(one.id, one, pinned[one.id], one.traceparent)
         for (account_name, flow), ids in waiting.items():
             self.steps.enter_submit_lane(account_name, ids, flow)
 
@@ -112,7 +123,7 @@ class Lifecycle:
         assert request.id is not None
         for generation in self._store.find([request.id]):
             if generation.account is None and generation.request.fingerprint() == request.fingerprint():
-                self._store.failed(request.id, Failure(error.code, str(error)), expected=Status.PENDING)
+                self.steps.refuse_unpaid(generation, error)
 
     # -- submit: the paid call ----------------------------------------------------------------------------------------
 
@@ -146,28 +157,34 @@ class Lifecycle:
         """Commit the intent. Should the answer to the commit get lost, only we know that no call follows: undo it."""
         token = uuid4()
         try:
-            return self._store.submitting(id, token)
+            generation = self._store.submitting(id, token)
         except StoreUnavailable:
             self._not_called(id, token, "the database did not answer in time")
             raise
+        if generation:
+            self._telemetry.submitting(generation)
+        return generation
 
     def _still_granted(self, lane: Lane, generation: Generation, call_at_us: int) -> bool:
         """Whether the call may be made now. Without Redis it may not, and only we know that: undo the intent."""
         try:
             return self._grants.renewed(lane, call_at_us, calls=1) is not None
         except LanesUnavailable:
-            self._not_called(generation.id, generation.submit_token, "Redis did not answer in time")
+            words = "Redis did not answer in time"
+            if self._not_called(generation.id, generation.submit_token, words):
+                self._telemetry.submit_again(generation, "not_called", words)
             raise
 
-    def _not_called(self, id: UUID, token: UUID | None, reason: str) -> None:
+    def _not_called(self, id: UUID, token: UUID | None, reason: str) -> bool:
         what = f"generation {id} was not submitted"
-        self.steps.until_stored(lambda: self._store.not_called(id, token, reason), what, SHORT_PAUSES_S)
+        return self.steps.until_stored(lambda: self._store.not_called(id, token, reason), what, SHORT_PAUSES_S)
 
     def _paid_call(self, generation: Generation) -> SubmitOutcome:
         """Call the provider, once. Whatever goes wrong in the adapter itself leaves open whether the call was made."""
         try:
             provider = self._providers[str(generation.account)]
-            outcome = provider.submit(generation.request, generation.id, replay=generation.maybe_sent)
+            with self._telemetry.call(str(generation.account), "submit"):
+                outcome = provider.submit(generation.as_sent, generation.id, replay=generation.maybe_sent)
             if isinstance(outcome, Submitted) and not can_be_stored(outcome.operation_name):
                 log.error("generation %s: the provider calls it %r", generation.id, outcome.operation_name)
                 return Ambiguous("the provider's name for the operation cannot be stored")
@@ -177,11 +194,12 @@ class Lifecycle:
             return Ambiguous(f"{type(error).__name__} in the adapter")
 
     def _submitted(self, account: Account, lane: Lane, generation: Generation, outcome: SubmitOutcome) -> None:
+        self._telemetry.submitted(generation, outcome)
         match outcome:
             case Submitted(operation_name):
                 self._grants.heard(account.name)
                 if self.steps.watch(account, generation, operation_name):
-                    self.cancel_if_requested(generation.id)
+                    self.cancels.if_requested(generation.id)
             case Refused(code, message) if generation.maybe_sent:
                 # This call was refused, but one before it may have been taken.
                 self.steps.leave_unknown(account.name, generation, f"refused when sent again: {code}: {message}")
@@ -205,7 +223,7 @@ class Lifecycle:
             case Ambiguous(reason) if self._providers[account.name].capabilities.client_supplied_id:
                 self.steps.replay(lane, generation, reason)
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
-                self.cancel_if_requested(generation.id)
+                self.cancels.if_requested(generation.id)
             case Ambiguous(reason):
                 self.steps.leave_unknown(account.name, generation, reason)
                 self._grants.pause(lane, RETRY_AFTER_DEFAULT_S, reason)
@@ -216,10 +234,12 @@ class Lifecycle:
         One that waits again stays in the lane; and one that is being submitted, so that the lane goes on counting how
         often it was handed out, should it be ending its workers.
         """
-        waits = (Status.PENDING, Status.SUBMITTING)
-        if not any(one.status in waits for one in self._store.find([id])):
+        statuses = {one.status for one in self._store.find([id])}
+        if not statuses & {Status.PENDING, Status.SUBMITTING}:
             self._lanes.settle(lane, [id])
-        self.cancel_if_requested(id)
+        if statuses <= FINAL:
+            self._lanes.release(lane, [id])
+        self.cancels.if_requested(id)
 
     # -- check: look at what the provider has -------------------------------------------------------------------------
 
@@ -256,23 +276,14 @@ class Lifecycle:
         return watched, []
 
     def _is_checked(self, generation: Generation) -> bool:
-        return generation.status is not Status.UNKNOWN and not self._is_cancelled_next(generation)
-
-    def _is_cancelled_next(self, generation: Generation) -> bool:
-        """Somebody asked for it, or its time is up; and the provider can, and has not answered yet.
-
-        After a cancel that got no answer a check comes first: what is done meanwhile must not be missed.
-        """
-        wanted = generation.timed_out or generation.cancel_requested_at is not None
-        can = self._providers[str(generation.account)].capabilities.cancel and generation.operation_name is not None
-        return wanted and can and generation.cancel_answered_at is None and generation.failures_in_a_row % 2 == 0
+        return generation.status is not Status.UNKNOWN and not self.cancels.is_next(generation)
 
     def _look(self, account: Account, generations: Sequence[Generation]) -> list[Checked]:
         """Make the calls and act on the answers; what to note of those that have not ended."""
         if len(generations) == 1 and not self._is_checked(generations[0]):
             (alone,) = generations
             is_unknown = alone.status is Status.UNKNOWN
-            again = [self.unknowns.look_up(account, alone) if is_unknown else self._cancel_at_provider(account, alone)]
+            again = [self.unknowns.look_up(account, alone) if is_unknown else self.cancels.at_provider(account, alone)]
         else:
             outcomes = self._outcomes(account, generations)
             again = [self._acted(account, one, outcomes[str(one.operation_name)]) for one in generations]
@@ -280,9 +291,12 @@ class Lifecycle:
 
     def _outcomes(self, account: Account, generations: Sequence[Generation]) -> dict[str, CheckOutcome]:
         """Ask the provider; an adapter that breaks says nothing of any of them."""
-        operations = [_operation(one) for one in generations]
+        operations = [Operation.of(one) for one in generations]
+        if not operations:
+            return {}
         try:
-            outcomes = self._providers[account.name].check(operations) if operations else {}
+            with self._telemetry.call(account.name, "status"):
+                outcomes = self._providers[account.name].check(operations)
             return {name: self._followed(account, outcome) for name, outcome in outcomes.items()}
         except Exception as error:
             log.exception("account %s: the adapter failed during a check", account.name)
@@ -294,18 +308,22 @@ class Lifecycle:
             return outcome
         if not self._grants.another(Lane(account.name, "status")):
             return Pending(stage=outcome.stage)
-        found: CheckOutcome = outcome.call()
+        with self._telemetry.call(account.name, "status"):
+            found: CheckOutcome = outcome.call()
         return found
 
     def _acted(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; an answer we cannot act on must not hold up the others of its task."""
+        again: Checked | None
         try:
-            return self._checked(account, generation, storable(outcome))
+            again = self._checked(account, generation, storable(outcome))
         except Unavailable:
-            raise
+            raise  # it could not be stored, so it is looked at again, and counted then
         except Exception as error:
             log.exception("generation %s: cannot act on %r", generation.id, outcome)
-            return looks.unanswered(account.policy(generation.model), generation, broken(error))
+            again = looks.unanswered(account.policy(generation.model), generation, broken(error))
+        self._telemetry.looked(generation, outcome, again.countdown if again else None)
+        return again
 
     def _checked(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
         """Act on one outcome; what to note for the next look, or None when it has ended."""
@@ -341,57 +359,7 @@ class Lifecycle:
         """
         self._store.get(id)
         self._store.cancel_requested(id)
-        self.cancel_if_requested(id)
-
-    def cancel_if_requested(self, id: UUID) -> None:
-        """Carry out a cancel that was asked for, as far as the state allows; nothing if none was."""
-        for generation in self._store.find([id]):
-            account_name = str(generation.account)
-            if generation.cancel_requested_at is None:
-                continue
-            if generation.status is Status.PENDING and generation.maybe_sent:
-                # It must not be sent again, nor forgotten: it may be paid for.
-                self.steps.leave_unknown(account_name, generation, "cancelled after a call that was not answered")
-            elif generation.status is Status.PENDING and self._store.cancelled(id, expected=Status.PENDING):
-                self._lanes.withdraw(Lane(account_name, "submit"), [id], Flow(generation.owner, generation.priority))
-            elif generation.status is Status.PROCESSING and generation.cancel_answered_at is None:
-                self._ask_to_cancel(generation)
-
-    def _ask_to_cancel(self, generation: Generation) -> None:
-        """The call needs a token, so it goes through the status lane, ahead of all that waits there."""
-        if self._providers[str(generation.account)].capabilities.cancel:
-            self._lanes.schedule(Lane(str(generation.account), "status"), {generation.id: 0}, urgent=True)
-        else:
-            words = f"{generation.provider} cannot cancel; still watched"
-            self._store.cancel_answered(generation.id, "cancel_refused", words)
-
-    def _cancel_at_provider(self, account: Account, generation: Generation) -> Checked | None:
-        policy, outcome = account.policy(generation.model), self._asked_to_cancel(account, generation)
-        match outcome:
-            case Cancelled():
-                self.steps.cancelled(account.name, generation)
-                return None
-            case RateLimited() | Unauthorized() | Unreachable():
-                pause = self._grants.pause_for(account.name, outcome)
-                return looks.unanswered(policy, generation, outcome, pause)
-            case CancelAccepted():
-                self._store.cancel_answered(generation.id, "cancel_accepted", "the provider is cancelling it")
-            case CannotCancel(reason):
-                self._store.cancel_answered(generation.id, "cancel_refused", f"{reason}; still watched")
-        countdown = self._outlook.countdown(account, generation, checks=0)
-        self._lanes.schedule(Lane(account.name, "status"), {generation.id: countdown})
-        return None
-
-    def _asked_to_cancel(self, account: Account, generation: Generation) -> CancelOutcome:
-        try:
-            outcome = self._providers[account.name].cancel(_operation(generation))
-            if isinstance(outcome, More):
-                has_token = self._grants.another(Lane(account.name, "status"))
-                outcome = outcome.call() if has_token else Unreachable("no call was free", FailureClass.RATE_LIMITED)
-            return storable(outcome)
-        except Exception as error:
-            log.exception("generation %s: the adapter failed during a cancel", generation.id)
-            return broken(error)
+        self.cancels.if_requested(id)
 
     def refresh(self, id: UUID) -> None:
         """Look at a generation soon, ahead of what waits: a share of its lane is kept for that, see ``Lanes.hurry``.
@@ -405,7 +373,3 @@ class Lifecycle:
         if generation.is_watched:
             lane = Lane(str(generation.account), "status")
             self._lanes.hurry(lane, self._limits(lane), id)
-
-
-def _operation(generation: Generation) -> Operation:
-    return Operation(str(generation.operation_name), generation.params)

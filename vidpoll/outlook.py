@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from vidpoll import schedule
+from vidpoll import schedule, stretching
 from vidpoll.accounts import Account
 from vidpoll.errors import LanesUnavailable, StoreUnavailable
 from vidpoll.generation import Generation
@@ -20,6 +20,8 @@ log = logging.getLogger("vidpoll.outlook")
 #: schedule, and hardly ever.
 SIZE_S: Final = 2.0
 LATE_S: Final = 30.0
+#: Seconds for which it is good enough what an account's webhooks did lately.
+STANDING_S: Final = 5.0
 #: Seconds to the next look when none can be planned.
 FALLBACK_S: Final = 10.0
 
@@ -30,7 +32,7 @@ class Outlook:
     def __init__(self, services: Services) -> None:
         self._lanes = services.lanes
         self._store = services.store
-        self._limits = services.limits
+        self._limits = services.limits_in_force
         self._providers = services.providers
         self._monotonic = services.clock.monotonic
         self._forecasts = services.forecasts
@@ -38,6 +40,9 @@ class Outlook:
         self._waiting: dict[str, tuple[float, int]] = {}
         self._late: dict[str, int] = {}
         self._late_at = float("-inf")
+        self._hints = services.hints
+        self._accounts = services.accounts
+        self._factors: dict[str, tuple[float, float]] = {}
 
     def refresh(self, account_name: str) -> None:
         """Bring what looks are planned by up to date, if it is old. An old one is good enough during an outage."""
@@ -52,6 +57,22 @@ class Outlook:
             with suppress(LanesUnavailable):
                 waiting = self._lanes.size(Lane(account_name, "status")) - self._late.get(account_name, 0)
             self._waiting[account_name] = (now, max(0, waiting))
+        self._refresh_factor(account_name, now)
+
+    def _refresh_factor(self, account_name: str, now: float) -> None:
+        """How much rarer looks may be, since webhooks tell of ends; without Redis nobody knows that they do."""
+        account = self._accounts.get(account_name)
+        if (
+            account is None
+            or not account.webhooks
+            or now - self._factors.get(account_name, (-1e9, 1.0))[0] < STANDING_S
+        ):
+            return
+        factor = 1.0
+        with suppress(LanesUnavailable):
+            standing = self._hints.standing(account_name)
+            factor = stretching.factor(standing.announced, standing.ended)
+        self._factors[account_name] = (now, factor)
 
     def countdown(self, account: Account, generation: Generation, seen: Pending | None = None, *, checks: int) -> float:
         """Seconds until the next look, before which ``checks`` were made; ``seen`` is what the last one told.
@@ -81,10 +102,18 @@ class Outlook:
             pressure=pressure.factor,
             longest_s=pressure.longest_s(waiting=waiting, looks_per_s=looks_per_s),
         )
-        countdown = schedule.countdown(policy.schedule, look)
+        countdown = self._stretched(account, generation, schedule.countdown(policy.schedule, look))
         if not generation.timed_out:
             pressure.planned(countdown, waiting=waiting, looks_per_s=looks_per_s)
         return countdown
+
+    def _stretched(self, account: Account, generation: Generation, countdown: float) -> float:
+        _, factor = self._factors.get(account.name, (0.0, 1.0))
+        if factor == 1.0 or generation.timed_out:
+            return countdown
+        expected_at, policy = generation.expected_at, account.policy(generation.model)
+        until_s = generation.seconds_until(expected_at) if expected_at else policy.expected_s
+        return stretching.stretched(countdown, factor, until_s)
 
     def _not_before(self, account: Account, seen: Pending | None) -> float:
         hint = seen.poll_after_s if seen else None

@@ -21,8 +21,9 @@ from vidpoll.errors import NotConfigured
 
 #: Where the simulator is.
 SIMULATOR: Final = "VIDPOLL_SIMULATOR_URL"
-_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _KEYS: Final = frozenset({"api_key", "api_key_env", "api_key_file"})
+_SIGNING: Final = frozenset({"webhook_secret", "webhook_secret_env"})
 #: What is wrong, where pydantic's own words speak of Python.
 _REASONS: Final = {
     "extra_forbidden": "there is no such key",
@@ -32,7 +33,7 @@ _REASONS: Final = {
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
 }
-_POLICY: Final = ("typical_s", "expected_s", "timeout_s")
+_POLICY: Final = ("typical_s", "expected_s", "timeout_s", "kinds")
 
 
 def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_scale: float = 1.0) -> Accounts:
@@ -56,12 +57,13 @@ def load_accounts(path: Path, environ: Mapping[str, str] = os.environ, *, time_s
     try:
         accounts = Accounts.model_validate({**tables, "accounts": _completed(tables.get("accounts"), path, environ)})
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {_reason(one)}" for one in error.errors())
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {reason(one)}" for one in error.errors())
         raise NotConfigured(f"{path}: {found}") from None
     return accounts if time_scale == 1 else accounts.scaled(time_scale)
 
 
-def _reason(found: ErrorDetails) -> str:
+def reason(found: ErrorDetails) -> str:
+    """What is wrong, in words for whoever wrote the file."""
     return _REASONS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
 
 
@@ -72,7 +74,7 @@ def _substituted(text: str, path: Path, environ: Mapping[str, str]) -> str:
             raise NotConfigured(f"{path} uses ${{{name}}}, but {name} is not set; set it, or write the value")
         return environ[name]
 
-    lines = (line if line.lstrip().startswith("#") else _VARIABLE.sub(value, line) for line in text.splitlines())
+    lines = (line if line.lstrip().startswith("#") else VARIABLE.sub(value, line) for line in text.splitlines())
     return "\n".join(lines)
 
 
@@ -81,12 +83,17 @@ def _completed(accounts: object, path: Path, environ: Mapping[str, str]) -> obje
     if not isinstance(accounts, dict):
         return accounts
     return {
-        name: _account(name, table, path, environ) if isinstance(table, dict) else table
+        name: completed_account(name, table, path, environ) if isinstance(table, dict) else table
         for name, table in accounts.items()
     }
 
 
-def _account(name: str, table: dict[str, Any], path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+def completed_account(name: str, table: dict[str, Any], path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """An account's table with its name, and what its template says.
+
+    Raises:
+        NotConfigured: there is no such template, or no simulator for one that is simulated.
+    """
     given = {"name": name, **table}
     simulated, template = given.pop("simulated", False), given.pop("template", given.get("provider"))
     entry = catalogue().get(template) if isinstance(template, str) else None
@@ -107,13 +114,21 @@ def _place(
 ) -> dict[str, Any]:
     """Where an account is reached and with which key, as far as it does not say so itself."""
     key = {} if _KEYS & given.keys() else {"api_key_env": entry.key_env}
+    signing = {} if _SIGNING & given.keys() else _signing(entry, simulated=simulated)
     if not simulated:
-        return key | ({"base_url": entry.base_url} if entry.base_url else {})
+        return key | signing | ({"base_url": entry.base_url} if entry.base_url else {})
     if SIMULATOR not in environ:
         raise NotConfigured(f"{path}: accounts.{name} is simulated, but {SIMULATOR} is not set")
     url = environ[SIMULATOR].rstrip("/") + entry.simulator
     own_key = {} if _KEYS & given.keys() else {"api_key": entry.key_at_simulator(f"simulator-{name}")}
-    return own_key | {"base_url": url}
+    return own_key | signing | {"base_url": url, "simulated": "base_url" not in given}
+
+
+def _signing(entry: Entry, *, simulated: bool) -> dict[str, str]:
+    """What the vendor signs webhooks with."""
+    if simulated:
+        return {"webhook_secret": entry.simulator_webhook_secret} if entry.simulator_webhook_secret else {}
+    return {"webhook_secret_env": entry.webhook_secret_env} if entry.webhook_secret_env else {}
 
 
 def _options(options: object, entry: Entry, *, simulated: bool) -> object:
@@ -135,6 +150,6 @@ def _models(models: object, entry: Entry) -> object:
     }
 
 
-def _policy(entry: Entry, model: str) -> dict[str, float]:
+def _policy(entry: Entry, model: str) -> dict[str, Any]:
     known = entry.models.get(model)
     return {name: getattr(known, name) for name in _POLICY} if known else {}

@@ -5,7 +5,7 @@ as not made when the provider keeps our ids and has none. The rest is a person's
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from vidpoll import schedule
@@ -58,7 +58,9 @@ def sent(account: Account, generation: Generation) -> Sent:
     began = generation.sent_at or generation.updated_at
     margin = timedelta(seconds=CLOCKS_DIFFER_S)
     ended = began + timedelta(seconds=account.submit_timeout_s)
-    return Sent(generation.request, generation.id, began - margin, ended + margin)
+    if span := span_of(generation):
+        began, ended = (datetime.fromisoformat(span[name]) for name in ("since", "until"))
+    return Sent(generation.as_sent, generation.id, began - margin, ended + margin)
 
 
 def decide(generation: Generation, outcome: Told, taken: set[str], *, same_under_way: bool) -> Decision:
@@ -118,6 +120,12 @@ def names_in(generation: Generation, outcome: Told) -> list[str]:
 def asked_for_long_enough(generation: Generation) -> bool:
     """Whether a person is to decide, since the provider gives no answer."""
     return generation.seconds_since(generation.sent_at) > UNANSWERED_S
+
+
+def span_of(generation: Generation) -> dict[str, str]:
+    """Between which moments one of a restored backup may have been sent: ``since`` and ``until``; else nothing."""
+    noted = generation.looked_up or {}
+    return {name: noted[name] for name in ("since", "until") if name in noted}
 
 
 def cursor_of(generation: Generation) -> str | None:

@@ -29,9 +29,11 @@ _PARAMETER: Final = re.compile(
     rf"((?:[?&#;]|\\u0026|%26|%3F)(?:amp;)?(?:[\w.-]{{0,64}}[-_.])?(?:{_SIGNS})(?:=|%3D))[^\s&#;\"'<>\\)\]}}]+",
     re.IGNORECASE,
 )
+#: The name of a field that holds a secret; an idempotency key is an id.
+_SECRET_NAME: Final = re.compile(rf"(?!idempotency)(?:[\w.-]{{0,64}}[-_.])?(?:{_SIGNS})", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@\"'<>?#]*@")
 _BEARER: Final = re.compile(r"\b(bearer\s+)[\w.~+/=-]{16,}", re.IGNORECASE)
-_OUR_KEY: Final = re.compile(r"\bvp_[0-9a-zA-Z]+_[\w-]{16,}")
+_OUR_KEY: Final = re.compile(r"\bvp_[0-9a-zA-Z]+_[\w-]{16,}|\bwhsec_[\w+/=-]{16,}")
 
 
 class Secrets:
@@ -45,7 +47,7 @@ class Secrets:
         """Remember a value, in each of the forms a text may have it in."""
         if len(value) < SHORTEST or value in self._forms:
             return
-        forms = {value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1]}
+        forms = {value, quote(value), quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]}
         with self._lock:
             self._forms = {**dict(list(self._forms.items())[-MOST + 1 :]), value: tuple(forms)}
 
@@ -81,6 +83,16 @@ def redacted(text: str) -> str:
     text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _OUR_KEY.sub(HIDDEN, text)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of this name holds a secret, as far as names tell.
+
+    Example:
+        >>> [name for name in ("api_key", "idempotency_key", "accessToken", "keyframes") if is_secret(name)]
+        ['api_key', 'accessToken']
+    """
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def headers_shown(headers: Mapping[str, str]) -> dict[str, str]:

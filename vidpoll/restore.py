@@ -15,6 +15,7 @@ from vidpoll.generation import Status
 from vidpoll.lanes import Flow, Lane
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import Services
+from vidpoll.steering import restore_controls
 from vidpoll.store import Waiting
 
 log = logging.getLogger("vidpoll.restore")
@@ -30,16 +31,22 @@ def restore_stuck(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
     Nothing is done, and nothing told, while another restore is at it.
     """
     with services.store.one_at_a_time() as mine:
-        return _restore(services, lifecycle) if mine else {}
+        restored = _restore(services, lifecycle) if mine else {}
+    services.telemetry.restored(restored)
+    return restored
 
 
 def _restore(services: Services, lifecycle: Lifecycle) -> dict[str, int]:
-    """What is at the providers comes first: it holds the places that decide how many may be submitted."""
+    """What operators decided comes first, before anything is put into a lane that they may have paused.
+
+    Then what is at the providers: it holds the places that decide how many may be submitted.
+    """
+    restore_controls(services)
     accounts = list(services.accounts.accounts.values())
     watched = services.store.watched_by_account()
     to_submit = services.store.to_submit_by_account()
     _tell_of_accounts_gone(services, to_submit.keys() | watched.keys())
-    services.heartbeats.all()  # forgets workers that are gone
+    services.heartbeats.forget()
     return {
         "processing": sum(_watched(services, account, watched.get(account.name, 0)) for account in accounts),
         "submitting": sum(_stale_submits(services, lifecycle, account) for account in accounts),
@@ -85,7 +92,9 @@ def _stale_submits(services: Services, lifecycle: Lifecycle, account: Account) -
     for page in services.store.stale_submits(account.name, stale_s):
         for generation in services.store.find([one.id for one in page]):
             if capabilities.client_supplied_id:
-                stale += services.store.unanswered(generation.id, None, _DEAD_WORKER, stale_s=stale_s)
+                if services.store.unanswered(generation.id, None, _DEAD_WORKER, stale_s=stale_s):
+                    services.telemetry.submit_again(generation, "unanswered", _DEAD_WORKER)
+                    stale += 1
             else:
                 stale += lifecycle.steps.leave_unknown(account.name, generation, _DEAD_WORKER, stale_s=stale_s)
     return stale

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from vidpoll import catalogue, urls
+from pydantic import JsonValue
+
+from vidpoll import catalogue, kinds, urls
 from vidpoll.accounts import Account
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
-from vidpoll.providers.base import Provider
+from vidpoll.parents import Found, continued, parent_of, with_brought
+from vidpoll.providers.base import NoParent, Provider
 from vidpoll.services import Services
 from vidpoll.urls import LookUp
 
@@ -26,30 +29,44 @@ HALF_LIFE_S: Final = 300.0
 Loads = dict[str, Load]
 
 
+class Routed(NamedTuple):
+    """Who pays, and the parameters that the parent brings with that account; None without a parent."""
+
+    account: Account
+    from_parent: dict[str, JsonValue] | None
+
+
 class Router:
     """Picks accounts.
 
     Example::
 
         loads: Loads = {}
-        names = [router.route(request, loads).name for request in requests]
+        names = [router.route(request, loads).account.name for request in requests]
     """
 
     def __init__(self, services: Services) -> None:
         self._accounts = services.accounts
         self._providers = services.providers
         self._lanes = services.lanes
+        self._find = services.store.find
         self._resolver = services.resolver
         self._lately = Lately(services.clock.monotonic)
 
-    def route(self, request: GenerationRequest, loads: Loads | None = None) -> Account:
+    def route(self, request: GenerationRequest, loads: Loads | None = None) -> Routed:
         """The account that is to pay. Where several could, the lanes are asked, unless ``loads`` knows them already.
 
         Raises:
             InvalidRequest: nobody here can make this video.
             LanesUnavailable: several accounts could pay, and Redis does not answer.
+            StoreUnavailable: it has a parent, and Postgres does not answer.
         """
-        able = self._able(request)
+        parent = parent_of(request, self._find)
+        account = self._chosen(self._able(request, parent), loads)
+        brought = continued(self._providers[account.name], request, parent)
+        return Routed(account, None if isinstance(brought, NoParent) else brought)
+
+    def _chosen(self, able: Sequence[Account], loads: Loads | None) -> Account:
         if len(able) == 1:
             return able[0]
         loads = {} if loads is None else loads
@@ -59,25 +76,37 @@ class Router:
         loads[account.name] = replace(loads[account.name], backlog=loads[account.name].backlog + 1)
         return account
 
-    def _able(self, request: GenerationRequest) -> list[Account]:
+    def _able(self, request: GenerationRequest, parent: Found) -> list[Account]:
         candidates = self._accounts.candidates(request.provider, request.model, request.account)
-        problems = [self._problems(one, request) for one in candidates]
+        problems = [self._problems(one, request, parent) for one in candidates]
         if all(problems):
             raise InvalidRequest(problems[0])
         return [one for one, its in zip(candidates, problems, strict=True) if not its]
 
-    def _problems(self, account: Account, request: GenerationRequest) -> list[str]:
+    def _problems(self, account: Account, request: GenerationRequest, parent: Found) -> list[str]:
         """What is known to be wrong before anything is paid."""
-        return problems(account, self._providers[account.name], request, look_up=self._resolver.addresses)
+        return problems(account, self._providers[account.name], request, parent, look_up=self._resolver.addresses)
 
 
-def problems(account: Account, provider: Provider, request: GenerationRequest, *, look_up: LookUp) -> list[str]:
-    """Why this account cannot make this video, as far as is known before anything is paid; one sentence each.
+def problems(
+    account: Account, provider: Provider, request: GenerationRequest, parent: Found = None, *, look_up: LookUp
+) -> list[str]:
+    """Why this account cannot make it, as far as is known before anything is paid; one sentence each.
 
     ``look_up`` tells the addresses of names: the vendor is to fetch nothing from private networks.
     """
+    has_parent, params = request.parent is not None, request.params
+    found = kinds.problems(
+        [account], request.provider, request.model, request.kind, params, has_parent=has_parent
+    )  # fmt: skip
+    brought = continued(provider, request, parent) or {}
+    if isinstance(brought, NoParent):
+        return [*found, f"parent: {brought.reason}"]
+    if found:
+        return found
+    request = with_brought(request, brought)
     known = catalogue.find(request.provider, request.model)
-    found = known.problems(request.params) if known else []
+    found += known.problems(request.params) if known else []
     named = known.urls if known else ()
     found += urls.problems(request.params, named, local=account.is_local, look_up=look_up)
     if known and known.retired(datetime.now(UTC).date()):

@@ -34,6 +34,7 @@ class Unknowns:
         self._providers = services.providers
         self._accounts = services.accounts
         self._grants = grants
+        self._telemetry = services.telemetry
         self._steps = steps
 
     # -- ask the provider; the token is that of a check ---------------------------------------------------------------
@@ -51,7 +52,8 @@ class Unknowns:
     def _asked(self, account: Account, generation: Generation) -> LookUpOutcome:
         sent, cursor = reconcile.sent(account, generation), reconcile.cursor_of(generation)
         try:
-            return storable(self._providers[account.name].look_up(sent, cursor))
+            with self._telemetry.call(account.name, "status"):
+                return storable(self._providers[account.name].look_up(sent, cursor))
         except Exception as error:
             log.exception("generation %s: the adapter failed to look it up", generation.id)
             return broken(error)
@@ -82,20 +84,23 @@ class Unknowns:
             case Found(operation_name):
                 self._steps.watch(account, generation, operation_name)
             case NotTaken() if generation.cancel_requested_at is not None:
-                self._store.cancelled(id, expected=Status.UNKNOWN)
+                if self._store.cancelled(id, expected=Status.UNKNOWN):
+                    self._telemetry.cancelled(generation)
                 self._lanes.settle(lane, [id])
             case NotTaken(reason):
                 self._pay_for(account.name, generation, reason)
             case LookAgain(looked_up, stage, None):
-                self._store.looked_up(id, looked_up, stage, again_in=None)
+                self._store.looked_up(id, looked_up | reconcile.span_of(generation), stage, again_in=None)
                 self._lanes.settle(lane, [id])
                 log.error("generation %s: %s; decide with `vidpoll unknown`", id, stage)
             case LookAgain(looked_up, stage, again_in):
-                if self._store.looked_up(id, looked_up, stage, again_in=again_in):
+                noted = looked_up | reconcile.span_of(generation)
+                if self._store.looked_up(id, noted, stage, again_in=again_in):
                     self._lanes.schedule(lane, {id: again_in or 0.0})
 
     def _pay_for(self, account_name: str, generation: Generation, reason: str) -> None:
         if self._store.not_taken(generation.id, reason):
+            self._telemetry.submit_again(generation, "not_taken", reason)
             self._lanes.settle(Lane(account_name, "status"), [generation.id])
             self._steps.enter_submit_lane(account_name, [generation.id], Flow(generation.owner, generation.priority))
 
@@ -128,8 +133,10 @@ class Unknowns:
         """Give it up. Raises as :meth:`resolve`."""
         generation = self._unknown(id)
         words = "nobody knows whether the provider took it; given up by a person"
-        if not self._store.failed(id, Failure(UNKNOWN_OUTCOME, words), expected=Status.UNKNOWN):
+        failure = Failure(UNKNOWN_OUTCOME, words)
+        if not self._store.failed(id, failure, expected=Status.UNKNOWN):
             raise WrongState(f"generation {id} moved on meanwhile: look at its state")
+        self._telemetry.failed(generation, failure)
         self._steps.leave_lanes(str(generation.account), [id])
 
     def _unknown(self, id: UUID) -> Generation:

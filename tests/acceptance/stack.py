@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import redis
 import requests
 from psycopg.rows import dict_row
 
-from tests import providers_file
+from tests import brokers, providers_file
 from tests.waiting import until
 
 PROJECT = Path(__file__).parents[2]
@@ -34,24 +35,43 @@ class Stack:
         rate: float = 100,
         burst: int = 50,
         as_shipped: bool = False,
+        flower: bool = False,
+        accounts: Callable[[Path], object] | None = None,
         **environ: str,
     ) -> None:
-        """``as_shipped``: with the accounts of ``config/providers.toml`` instead of those of the tests."""
+        """``as_shipped``: with the accounts of ``config/providers.toml`` instead of those of the tests.
+
+        ``accounts`` writes another ``providers.toml`` into a folder.
+        """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         providers = providers_file.write(folder, "${VIDPOLL_SIMULATOR_URL}", rate=rate, burst=burst, policy=policy)
         if as_shipped:
             shutil.copy(PROJECT / "config" / "providers.toml", providers)
+        if accounts:
+            accounts(folder)
+        if brokers.RABBITMQ:
+            environ = {"VIDPOLL_BROKER_URL": brokers.node().vhost(), **environ}
+        self._environ = environ
         self._output = (folder / "up.log").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "vidpoll", "up", "--dir", str(folder), *options],
+            [
+                sys.executable,
+                "-m",
+                "vidpoll",
+                "up",
+                "--dir",
+                str(folder),
+                *([] if flower else ["--no-flower"]),
+                *options,
+            ],
             cwd=PROJECT,
             env={**os.environ, "VIDPOLL_PROVIDERS_FILE": str(providers), **environ},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
-        until(self._said_running, within_s=60, what="vidpoll up")
+        until(self._said_running, within_s=120, what="vidpoll up")
 
     def _said_running(self) -> bool:
         assert self.process.poll() is None, (self.folder / "up.log").read_text()
@@ -67,6 +87,14 @@ class Stack:
 
     def redis(self) -> "redis.Redis":
         return redis.Redis.from_url(self.described["redis_url"], decode_responses=True)
+
+    def push(self, *entries: bytes, queue: str = "accept") -> None:
+        """Put messages into a queue of the broker, whatever they hold."""
+        brokers.push(self.described["broker_url"], *entries, queue=queue)
+
+    def waiting(self, queue: str) -> int:
+        """How many messages wait in a queue of the broker."""
+        return brokers.waiting(self.described["broker_url"], queue)
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.described["database_url"], row_factory=dict_row) as connection:
@@ -103,12 +131,13 @@ class Stack:
         return answer.json()
 
     def vidpoll(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command against this stack."""
+        """Run a command against this stack, with the settings it has."""
         return subprocess.run(
             [sys.executable, "-m", "vidpoll", *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,
+                **self._environ,
                 "VIDPOLL_STACK_DIR": str(self.folder),
                 "VIDPOLL_PROVIDERS_FILE": str(self.folder / "providers.toml"),
             },

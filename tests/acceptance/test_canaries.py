@@ -22,6 +22,7 @@ import requests
 
 from tests.acceptance.stack import PROJECT
 from tests.api.serving import key_of
+from tests.brokers import only_redis
 from tests.waiting import until
 from vidpoll import Client, GenerationRequest, messages
 from vidpoll.devstack.child import Child
@@ -140,6 +141,7 @@ def environ(vendor, redis_url: str, redis_client, database_url: str, tmp_path: P
         "VIDPOLL_DATABASE_URL": database_url,
         "VIDPOLL_PROVIDERS_FILE": str(tmp_path / "providers.toml"),
         "CANARY_TOKEN": FROM_ENVIRONMENT,
+        "VIDPOLL_LOG_LEVEL": "DEBUG",
     }
 
 
@@ -159,6 +161,7 @@ def run(environ: dict[str, str], tmp_path: Path) -> Iterator[Any]:
         child.stop()
 
 
+@only_redis("everything Redis was ever told is searched")
 def test_planted_secrets_are_found_nowhere_but_where_they_belong(
     run, vendor, environ, redis_url: str, database_url: str, store: Store, tmp_path: Path
 ):
@@ -195,7 +198,8 @@ def test_planted_secrets_are_found_nowhere_but_where_they_belong(
     made = store.find(ids)
     assert {one.status.value for one in made} == {"completed", "failed"}
     assert sum("[redacted]" in one.error["message"] for one in made if one.error) == 4
-    assert "DEBUG" in logs["worker"]
+    assert '"level": "debug", "logger": "celery' in logs["worker"]
+    assert '"event": "looked"' in logs["worker"]
     for key in (FROM_ENVIRONMENT, FROM_FILE):
         _assert_absent(key, {"rows": rows, "http": answered, "commands": commands, **logs})
     mistaken = json.dumps(envelope)

@@ -22,7 +22,7 @@ def test_a_message_sent_byte_by_byte_becomes_a_video_in_postgres(stack: Stack):
     id = str(uuid.uuid4())
     message = celery_message("vidpoll.generate", {**VEO, "id": id})
 
-    stack.redis().execute_command("LPUSH", "accept", message)
+    stack.push(message)
 
     (row,) = stack.finished([id])
     assert (row["status"], row["owner"], row["account"]) == ("completed", "alice", "vertex")
@@ -42,10 +42,10 @@ def test_the_same_message_delivered_twice_is_charged_once(stack: Stack):
     message = celery_message("vidpoll.generate", VEO, task_id=(id := str(uuid.uuid4())))
 
     for _ in range(5):
-        stack.redis().execute_command("LPUSH", "accept", message)
+        stack.push(message)
 
     stack.finished([id])
-    until(lambda: stack.redis().llen("accept") == 0)
+    until(lambda: stack.waiting("accept") == 0)
     assert stack.report()["charged"] == 1
     assert stack.sql("SELECT count(*) AS n FROM generations WHERE id = %s", id) == [{"n": 1}]
 
@@ -63,10 +63,12 @@ def test_the_client_submits_waits_and_reads(stack: Stack):
 
 
 def test_a_client_with_a_broker_alone_sends_the_message(stack: Stack):
-    id = Client(broker_url=stack.described["broker_url"], database_url="").submit(GenerationRequest(**VEO))
+    header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    client = Client(broker_url=stack.described["broker_url"], database_url="")
+    id = client.submit(GenerationRequest(**VEO), traceparent=header)
 
     (row,) = stack.finished([id])
-    assert row["status"] == "completed"
+    assert (row["status"], row["traceparent"]) == ("completed", header)
 
 
 def test_many_requests_end_each_charged_once_and_each_checked_by_one_execution(stack: Stack):

@@ -23,7 +23,7 @@ def _in_flight(stack: Stack, count: int) -> None:
 
 
 def test_a_worker_killed_in_the_middle_loses_nothing_and_pays_nothing_twice(stack: Stack):
-    stack.simulate("durations", median_s=6)
+    stack.simulate("durations", median_s=15)
     ids = [*_submit(stack, 60, VEO), *_submit(stack, 60, RUNWARE)]
     _in_flight(stack, 120)
     killed = stack.pids["worker"]
@@ -31,7 +31,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_pays_nothing_twice(stac
     os.kill(killed, signal.SIGKILL)
 
     until(lambda: stack.pids["worker"] != killed, what="a new worker")
-    rows = stack.finished(ids, within_s=60)
+    rows = stack.finished(ids, within_s=120)
     assert {row["status"] for row in rows} == {"completed"}
     assert stack.report()["duplicate_charges"] == 0
     assert stack.report()["charged"] == 120
@@ -61,8 +61,6 @@ def test_a_worker_whose_redis_dies_goes_on_when_it_is_back(stack: Stack):
     stack.finished(ids, within_s=120)
     assert stack.pids["worker"] == worker, "the worker needed no restart"
     later = str(uuid.uuid4())
-    stack.redis().execute_command(
-        "LPUSH", "accept", celery_message("vidpoll.generate", {**VEO, "id": later, "prompt": later})
-    )
+    stack.push(celery_message("vidpoll.generate", {**VEO, "id": later, "prompt": later}))
     stack.finished([later])
     assert stack.report()["duplicate_charges"] == 0

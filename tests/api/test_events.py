@@ -16,6 +16,8 @@ from vidpoll.api import create_app, events
 from vidpoll.api.settings import ApiSettings
 from vidpoll.errors import StoreUnavailable
 from vidpoll.generation import Failure, Status
+from vidpoll.retention import prune
+from vidpoll.settings import Keep
 
 
 class Sent(NamedTuple):
@@ -109,6 +111,35 @@ def test_a_stream_resumes_after_the_event_that_was_seen_last(alice: Caller, driv
     assert opened.kinds == ["submitting", "processing", "completed"]
 
 
+@pytest.mark.parametrize("pruned", [(1, 2, 3, 4), (1, 2, 3), (3,), (4,)])
+def test_a_stream_of_which_events_were_pruned_tells_how_it_stands_instead(
+    alice: Caller, driver: Driver, make_request, pruned: tuple[int, ...]
+):
+    id = driver.submitted(make_request())
+    driver.check()
+    driver.sql("DELETE FROM generation_events WHERE version = ANY(%s)", list(pruned))
+
+    with stream(alice, of(id), last="1") as opened:
+        until(lambda: opened.ended)
+
+    assert [(one["kind"], one["version"], one["status"]) for one in opened.generations] == [
+        ("snapshot", 4, "completed")
+    ]
+
+
+def test_a_stream_goes_on_though_events_before_the_one_seen_last_were_pruned(
+    alice: Caller, driver: Driver, make_request
+):
+    id = driver.submitted(make_request())
+    driver.check()
+    driver.sql("DELETE FROM generation_events WHERE version <= 2")
+
+    with stream(alice, of(id), last="2") as opened:
+        until(lambda: opened.ended)
+
+    assert opened.kinds == ["processing", "completed"]
+
+
 @pytest.mark.parametrize("last", ["", "x", "-1", "9999", "99999999999999999999", "1.5"])
 def test_a_last_event_id_that_is_none_begins_anew(alice: Caller, driver: Driver, make_request, last: str):
     with stream(alice, of(driver.accepted(make_request())), last) as opened:
@@ -134,7 +165,7 @@ def test_events_do_not_tell_of_the_inside(alice: Caller, driver: Driver, make_re
 
     shown = {name for one in opened.generations for name in one}
     times = {"eta_s", "eta_p90_s", "elapsed_s"}
-    assert shown == {"id", "version", "kind", "status", "at", "progress", "video_url"} | times
+    assert shown == {"id", "version", "kind", "status", "at", "progress", "video_url", "content_type"} | times
     assert driver.get(id).operation_name not in json.dumps(opened.generations)
 
 
@@ -174,6 +205,29 @@ def test_an_owner_that_comes_back_hears_of_all_it_missed(alice: Caller, driver: 
 
     assert resumed.sent[0].data == {"resumed": True}
     assert [one["version"] for one in resumed.generations if one["id"] == str(missed)] == [1, 2, 3, 4]
+
+
+def test_an_owner_of_whose_missed_events_some_were_pruned_is_to_list_anew(
+    alice: Caller, driver: Driver, make_request, services
+):
+    with stream(alice, "/v1/events") as opened:
+        until(lambda: opened.sent)
+        cursor = opened.sent[0].id
+    driver.submitted(make_request())
+    driver.check()
+    prune(services.store, Keep(events_s=0.0), [])
+    later = driver.accepted(make_request())
+
+    with stream(alice, "/v1/events", cursor) as resumed:
+        until(lambda: resumed.sent)
+    newer = resumed.sent[0].id
+    with stream(alice, "/v1/events", newer) as again:
+        until(lambda: again.sent)
+
+    assert (resumed.sent[0].data, resumed.generations) == ({"resumed": False}, [])
+    assert int(newer) > int(cursor)
+    assert again.sent[0].data == {"resumed": True}, "what was pruned is older than the new cursor"
+    assert driver.get(later).version == 1
 
 
 def test_an_event_that_commits_after_a_later_one_is_not_missed(

@@ -56,7 +56,7 @@ def test_the_metrics_count_answers_streams_and_what_is_open(caller, driver: Driv
         until(lambda: app.state.parts.tail.count() == 1)
         text = operator.get("/metrics").text
 
-    assert 'vidpoll_generations_open{status="pending"} 1.0' in text
+    assert 'vidpoll_generations_open{account="vertex",provider="veo",status="pending"} 1.0' in text
     assert "vidpoll_api_streams 1.0" in text
     assert 'vidpoll_api_requests_total{method="GET",status="200"}' in text
 

@@ -8,23 +8,38 @@ import pytest
 
 from tests.api.serving import Caller
 from tests.integration.driver import Driver
+from tests.unit.projects import clip
 from vidpoll.api import create_app
 from vidpoll.api.settings import ApiSettings
 from vidpoll.generation import Failure, Status
+from vidpoll.projects.plan import ProjectRequest
 from vidpoll.settings import Settings
 
 #: It does not end; test_events shows that it tells of nobody else's.
 STREAM = "/v1/events"
 #: What needs no key.
-OPEN = {("get", "/healthz"), ("get", "/readyz")}
+#: Routes without a key, and what they answer to anybody: a vendor's webhook is refused by what it lacks.
+OPEN = {("get", "/healthz"): 200, ("get", "/readyz"): 200, ("post", "/v1/webhooks/in/{provider}/{account}"): 404}
 #: What needs more than to read.
 SCOPES = {
     ("post", "/v1/generations"): "write",
     ("post", "/v1/generations/{id}/refresh"): "write",
     ("post", "/v1/generations/{id}/cancel"): "write",
     ("post", "/v1/generations/{id}/retry"): "write",
+    ("post", "/v1/projects"): "write",
+    ("post", "/v1/projects/{id}/retry"): "write",
+    ("post", "/v1/projects/{id}/cancel"): "write",
     ("get", "/metrics"): "operate",
+    # An endpoint is told what others may only read, and its list tells where.
+    ("get", "/v1/webhooks"): "write",
+    ("post", "/v1/webhooks"): "write",
+    ("get", "/v1/webhooks/{id}"): "write",
+    ("delete", "/v1/webhooks/{id}"): "write",
+    ("get", "/v1/webhooks/{id}/deliveries"): "write",
+    **{("post", f"/v1/webhooks/{{id}}/{verb}"): "write" for verb in ("rotate", "enable", "disable", "test", "replay")},
 }
+#: What a route cannot do without.
+BODIES = {"/v1/webhooks/{id}/replay": {"failed": True}}
 
 
 def routes() -> list[tuple[str, str]]:
@@ -49,14 +64,18 @@ def test_a_foreign_id_is_answered_like_one_that_does_not_exist(
     services.store.failed(failed, Failure("refused", "no"), expected=Status.PROCESSING)
     services.store.completed(done, "https://example.com/v.mp4", {"videos": []})
     before = [driver.get(id) for id in (processing, failed, done)]
+    project = services.store.admit(ProjectRequest(name="hers", owner="alice", steps=[clip("a")]), uuid.uuid4()).id
+    project_before = services.store.project(project)
 
     def ask(id: object) -> tuple[int, dict]:
-        answer = bob.request(method, path.replace("{id}", str(id)), allow_redirects=False)
+        body = BODIES.get(path)
+        answer = bob.request(method, path.replace("{id}", str(id)), json=body, allow_redirects=False)
         return answer.status_code, answer.json()
 
-    answers = [ask(id) for id in (processing, failed, done, uuid.uuid4())]
+    answers = [ask(id) for id in (processing, failed, done, project, uuid.uuid4())]
 
-    assert answers == [answers[-1]] * 4
+    assert answers == [answers[-1]] * 5
+    assert services.store.project(project) == project_before
     assert answers[0][0] == 404
     assert answers[0][1]["code"] == "not_found"
     after = [driver.get(one.id) for one in before]
@@ -69,10 +88,14 @@ def test_a_foreign_id_is_answered_like_one_that_does_not_exist(
 def test_what_lists_or_counts_shows_nothing_of_others(
     caller: Callable[..., Caller], driver: Driver, make_request, services, path: str
 ):
-    bob, secret = caller("bob", "read", "operate"), make_request(prompt="a secret of alice's", project_id="hers")
+    bob, secret = (
+        caller("bob", "read", "write", "operate"),
+        make_request(prompt="a secret of alice's", project_id="hers"),
+    )
     id = driver.submitted(secret)
     services.store.failed(id, Failure("secret_code", "secret words"), expected=Status.PROCESSING)
     waiting = driver.accepted(make_request())
+    services.store.admit(ProjectRequest(name="a secret of alice's", owner="alice", steps=[clip("a")]), uuid.uuid4())
 
     answer = bob.get(path, params={"ids": f"{id},{waiting}", "project": "hers"})
 
@@ -98,7 +121,7 @@ def test_without_a_valid_key_there_is_no_answer(url: str, key: str | None):
             answer = nobody.request(method, path.replace("{id}", str(uuid.uuid4())), headers=headers)
 
             if (method, path) in OPEN:
-                assert answer.status_code == 200
+                assert answer.status_code == OPEN[method, path]
             else:
                 assert answer.status_code == 401
                 assert answer.json()["code"] == "unauthorized"

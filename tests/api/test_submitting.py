@@ -248,3 +248,14 @@ def test_waiting_callers_hold_up_nobody_else(app, alice: Caller, bob: Caller):
     app.state.parts.tail.close()
     for one in waiting:
         one.join(20)
+
+
+HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(HEADER, HEADER), ("junk", None), (HEADER + "-more", None)])
+def test_the_callers_trace_context_is_kept_with_each_and_bad_ones_are_ignored(alice: Caller, services, sent, kept):
+    assert alice.post("/v1/generations", json=VEO, headers={"traceparent": sent}).status_code == 202
+    assert alice.post("/v1/generations", json=[VEO, VEO], headers={"traceparent": sent}).status_code == 202
+
+    assert [one.traceparent for one in services.store.recent(10)] == [kept] * 3

@@ -29,6 +29,9 @@ class Screen:
         self.form_status = page.locator("#form-status")
         self.rows = page.locator(".row")
         self.toasts = page.locator(".toast")
+        self.projects = page.locator("#projects .project")
+        self.project = page.locator("#project-summary .project")
+        self.steps = page.locator(".step")
 
     def open(self, key: str | None = None) -> None:
         """Load the page, with a key in its address or without one."""
@@ -46,6 +49,14 @@ class Screen:
 
     def status(self, prompt: str) -> Locator:
         return self.row(prompt).locator(".status")
+
+    def step(self, key: str) -> Locator:
+        """What is shown of this step of the project that is open."""
+        return self.steps.filter(has=self.page.locator(".key").get_by_text(key, exact=True))
+
+    def open_project(self, id: str) -> None:
+        """Load the page with this project open; the key is there already."""
+        self.page.goto(f"{self.url}/#project={id}")
 
     def progress(self, prompt: str) -> Locator:
         return self.row(prompt).get_by_role("progressbar")

@@ -78,7 +78,7 @@ def test_a_phone_shows_everything_and_toasts_go_by_themselves(
     screen.open(alice.key)
     screen.page.get_by_text("Advanced").tap()
     screen.page.get_by_label("Parameters").fill(json.dumps({"seed": 7, "note": LONG}))
-    screen.page.get_by_label("Project").fill("p" * 60)
+    screen.page.get_by_label("Project", exact=True).fill("p" * 60)
     stack.simulate("faults", job_failed=1)
     screen.ask_for("a failure")
     expect(screen.status("a failure")).to_have_text("Failed")

@@ -4,9 +4,11 @@ import uuid
 
 import psycopg
 
+from vidpoll.advancing import Projects
 from vidpoll.generation import Generation, GenerationRequest
-from vidpoll.lanes import Lane
+from vidpoll.lanes import PROJECTS, Lane
 from vidpoll.lifecycle import Lifecycle
+from vidpoll.projects.standing import Project
 from vidpoll.services import Services
 
 RUNWARE = {"provider": "runware", "model": "google:3@3"}
@@ -18,6 +20,7 @@ class Driver:
 
     def __init__(self, services: Services, lifecycle: Lifecycle, database_url: str) -> None:
         self.services, self.lifecycle, self._database_url = services, lifecycle, database_url
+        self.projects = Projects(services, lifecycle)
 
     def claim(self, lane: Lane) -> tuple[list[uuid.UUID], int]:
         claim = self.services.lanes.claim(lane, self.services.limits(lane), want=100, lease_s=30)
@@ -34,6 +37,23 @@ class Driver:
             self.services.lanes.schedule(lane, {one.id: 0.0 for one in page})
         ids, at = self.claim(lane)
         self.lifecycle.check(account, ids, at)
+
+    def advance(self) -> list[uuid.UUID]:
+        """Advance the projects whose lane hands them out; which those were."""
+        ids, _ = self.claim(PROJECTS)
+        self.projects.advance(ids)
+        return ids
+
+    def work_off(self, id: uuid.UUID, account: str = "runware") -> Project:
+        """Let a project run until nothing is left to do."""
+        for _ in range(50):
+            self.advance()
+            self.submit(account)
+            self.check(account)
+            project = self.services.store.project(id)
+            if project.status.ended:
+                return project
+        raise AssertionError(f"it does not end: {project}")
 
     def end_pauses(self, account: str) -> None:
         for verb in ("submit", "status"):

@@ -28,9 +28,21 @@ def words(services: Services, redis_url: str) -> str:
 
 def test_a_worker_that_gets_on_is_well(services: Services, redis_url: str):
     services.heartbeats.beat("worker@a", finished=7, idle_s=1, queues=["check", "submit"])
+    services.heartbeats.swept()
 
     assert set(states(services, redis_url).values()) == {"ok"}
     assert states(services, redis_url, "worker@a") == {"worker worker@a": "ok"}
+
+
+def test_beat_is_judged_by_the_sweeps_it_asks_for(services: Services, redis_url: str, redis_client: "redis.Redis"):
+    assert states(services, redis_url)["beat"] == "warning", "nobody knows yet"
+
+    services.heartbeats.swept()
+    assert states(services, redis_url)["beat"] == "ok"
+
+    redis_client.set("vidpoll:swept", redis_client.time()[0] - 100)
+    assert states(services, redis_url)["beat"] == "failing"
+    assert "the last sweep was 10" in words(services, redis_url)
 
 
 def test_no_worker_at_all_is_failing(services: Services, redis_url: str):
@@ -60,6 +72,9 @@ def test_a_worker_that_fell_silent_is_failing_and_forgotten_after_a_while(
         redis_client.hset("vidpoll:workers", name, said)
 
     assert states(services, redis_url)["worker worker@a"] == "failing"
+    assert "worker worker@gone" not in states(services, redis_url)
+    assert len(redis_client.hkeys("vidpoll:workers")) == 2, "whoever looks changes nothing"
+    services.heartbeats.forget()
     assert redis_client.hkeys("vidpoll:workers") == [b"worker@a"]
 
 

@@ -4,9 +4,14 @@ import multiprocessing
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import pytest
 import redis
 
+from vidpoll import lanes as lanes_module
+from vidpoll.controls import Control, Pause
+from vidpoll.errors import LanesUnavailable
 from vidpoll.lanes import Flow, Lane, Lanes, Limits
 
 LANE = Lane("acme", "status")
@@ -101,3 +106,35 @@ def test_a_request_that_waits_for_its_turn_costs_at_most_200_bytes_of_redis(redi
         lanes.enqueue(lane, [uuid.uuid4() for _ in range(10)], Flow(f"an owner with a long name, {owner}"))
 
     assert (redis_client.info("memory")["used_memory"] - before) / owners / 10 <= 200
+
+
+@pytest.fixture
+def unconfirmed(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Lanes:
+    """Lanes that want a replica, on a Redis that has none."""
+    monkeypatch.setattr(lanes_module, "REPLICAS_TIMEOUT_S", 0.01)
+    return Lanes(redis_client, replicas=1)
+
+
+def test_what_no_replica_confirmed_is_due_at_once_and_suspected_of_nothing(
+    unconfirmed: Lanes, redis_client: "redis.Redis"
+):
+    limits, ids = Limits(rate=1e6, burst=10_000, batch=10), [uuid.uuid4() for _ in range(3)]
+    unconfirmed.schedule(LANE, {ids[0]: 0.0})
+    unconfirmed.enqueue(LANE, ids[1:], Flow("ann", 0))
+
+    for _ in range(6):
+        with pytest.raises(LanesUnavailable, match="0 replicas have what was written, 1 must"):
+            unconfirmed.claim(LANE, limits, want=9, lease_s=600)
+
+    claim = Lanes(redis_client).claim(LANE, limits, want=9, lease_s=600)
+    assert (set(claim.ids), claim.alone) == (set(ids), 0)
+
+
+def test_a_pause_and_a_decision_are_told_only_once_a_replica_has_them(unconfirmed: Lanes):
+    stop = Control(*LANE, 1, pause=Pause("the bill", "ann", datetime.now(UTC)))
+
+    for _ in range(2):
+        with pytest.raises(LanesUnavailable, match="replicas"):
+            unconfirmed.control(LANE, Limits(10, 1), stop)
+        with pytest.raises(LanesUnavailable, match="replicas"):
+            unconfirmed.pause(LANE, Limits(10, 1), 60)

@@ -270,17 +270,6 @@ def test_a_video_that_is_ready_at_its_deadline_is_not_thrown_away(driver: Driver
     assert driver.get(id).status is Status.COMPLETED
 
 
-def test_the_last_look_is_at_the_deadline_however_long_the_schedule_would_wait(
-    driver: Driver, make_request: Make, world: World
-):
-    world.durations.median_s = 60
-    id = driver.submitted(make_request(timeout_s=0.1))
-    driver.check()
-
-    row = driver.get(id)
-    assert row.next_check_at <= row.deadline_at + timedelta(seconds=0.2)
-
-
 def test_a_refresh_of_a_timed_out_generation_finds_its_late_video(driver: Driver, make_request: Make, world: World):
     world.durations.median_s = 0.5
     id = driver.submitted(make_request())
@@ -368,6 +357,18 @@ def test_a_cancel_while_it_waits_ends_it_without_a_call(driver: Driver, make_req
     assert driver.get(id).status is Status.CANCELLED
     assert world.report()["submit_calls"] == 0
     assert not driver.waits_in(Lane("vertex", "submit"), id)
+
+
+def test_one_that_is_cancelled_after_it_was_handed_out_gives_its_place_back(driver: Driver, make_request: Make):
+    lane = Lane("runware", "submit")
+    id = driver.lifecycle.accept(make_request(**RUNWARE)).id
+    ids, at = driver.claim(lane)
+    assert driver.services.lanes.view(lane)["in_flight"] == 1
+
+    driver.lifecycle.cancel(id)
+    driver.lifecycle.submit("runware", ids, at)
+
+    assert driver.services.lanes.view(lane)["in_flight"] == 0
 
 
 def test_a_cancel_the_provider_cannot_make_leaves_it_watched(driver: Driver, make_request: Make):

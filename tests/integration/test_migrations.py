@@ -49,6 +49,26 @@ def test_upgrading_from_several_processes_at_once_and_again_ends_well(empty_url:
     assert [json.loads(process.communicate(timeout=60)[0]) for process in running] == [{"revision": head()}] * 3
 
 
+def test_a_migration_that_was_interrupted_builds_again_only_what_is_not_whole(empty_url: str):
+    engine = connect(empty_url)
+    upgrade(engine, "0008")
+    whole, broken = "generations_in_flight_idx", "generations_watched_late_idx"
+    with psycopg.connect(empty_url, autocommit=True) as earlier:
+        earlier.execute(f"CREATE INDEX {whole} ON generations (account, id) WHERE status = 'processing'")
+        earlier.execute(f"CREATE INDEX {broken} ON generations (account, id) WHERE watch_until IS NOT NULL")
+        earlier.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(%s)", [broken])
+        oids = "SELECT to_regclass(%s)::oid::bigint, to_regclass(%s)::oid::bigint"
+        before = earlier.execute(oids, [whole, broken]).fetchone()
+
+        upgrade(engine, "0009")
+
+        after = earlier.execute(oids, [whole, broken]).fetchone()
+        valid = earlier.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone()
+        old = earlier.execute("SELECT to_regclass('generations_watched_idx')").fetchone()
+    engine.dispose()
+    assert (after[0] == before[0], after[1] == before[1], valid, old) == (True, False, (0,), (None,))
+
+
 def test_a_database_without_the_tables_says_what_to_run(empty_url: str):
     with pytest.raises(NotConfigured, match="vidpoll db upgrade"):
         Store(connect(empty_url)).recent(1)
@@ -68,10 +88,12 @@ def test_events_of_a_dump_from_another_cluster_are_taken_for_old_ones(database_u
     store.accept(make_request(), "vertex")
     with engine.connect() as connection:
         connection.exec_driver_sql("UPDATE generation_events SET transaction_id = 10 ^ 12")
+        connection.exec_driver_sql("INSERT INTO pruned VALUES ('generation_events', 10 ^ 12)")
 
     upgrade(engine)
 
     with engine.connect() as connection:
         newer = "SELECT count(*) FROM generation_events WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
         assert connection.exec_driver_sql(newer).scalar_one() == 0
+        assert connection.exec_driver_sql(newer.replace("generation_events", "pruned")).scalar_one() == 0
     engine.dispose()

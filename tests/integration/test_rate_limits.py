@@ -14,7 +14,8 @@ from tests.simulation.strands import Loop
 from tests.simulation.time import Time, WorkerClock
 from tests.simulation.trace import Trace
 from vidpoll.generation import GenerationRequest, Status
-from vidpoll.lanes import RECOVERY_S, Lane, Lanes
+from vidpoll.lanes import Lane, Lanes
+from vidpoll.lanes.reading import RECOVERY_S
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.providers.quota import Spent
 from vidpoll.services import Services

@@ -1,7 +1,7 @@
 /** Uses every member of the interface; `tsc` checks it, nothing runs it. (vidpoll.js itself says that it implements the interface.) */
 
 import { Vidpoll, VidpollError } from "../../vidpoll/api/page/vidpoll.js";
-import type { Clock, Generation, NewGeneration, Options, Status, Submitted, Watch, Watcher } from "../../vidpoll/api/page/vidpoll.js";
+import type { Clock, Generation, NewGeneration, NewProject, Options, Project, ProjectItem, Status, Step, Submitted, SubmittedProject, Watch, Watcher } from "../../vidpoll/api/page/vidpoll.js";
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -37,6 +37,35 @@ export async function call(): Promise<void> {
   use(isNew, everything, standing, items, next, page, nothing, nothingEither, submitted.status);
 }
 
+const lions: NewProject = {
+  name: "lions",
+  max_parallel: 10,
+  pace_s: 0.5,
+  on_failure: "stop",
+  steps: [
+    { key: "dawn", title: "Dawn", weight: 3, provider: "runware", model: "google:3@3", prompt: "a lion", params: { duration: 4 } },
+    { key: "summary", after: ["dawn"], local: "collect", params: { clip: { from: "dawn", path: "url" } } },
+  ],
+};
+
+export async function callProjects(): Promise<void> {
+  const submitted: SubmittedProject = await client.submitProject(lions, { idempotencyKey: "lions-1" });
+  const project: Project = await client.project(submitted.project_id);
+  const page: { items: ProjectItem[]; next: string | null } = await client.listProjects({ cursor: "c", limit: 10 });
+  const keys: string[] = (await client.retryProject(project.project_id)).retried;
+  const { status } = await client.cancelProject(project.project_id);
+  const clips: Record<string, string> = project.clips;
+  // @ts-expect-error a project has steps
+  await client.submitProject({ name: "lions" });
+  use(page, keys, status, clips, project.progress, project.stage, project.steps.map(fieldsOfStep));
+}
+
+function fieldsOfStep({ key, status, progress, stage, title, after, error, result, video_url }: Step): unknown[] {
+  const known: [string, string, number, string[], unknown] = [key, status, progress, after, result];
+  const perhaps: [string | null, string | null, string | null, string?] = [stage, title, video_url, error?.message];
+  return [known, perhaps];
+}
+
 const watcher: Watcher = {
   onUpdate: (generation) => use(fieldsOf(generation)),
   onComplete: (generation: Generation) => use(generation.video_url),
@@ -53,6 +82,12 @@ export function follow(): void {
       onUpdate: (generation: Generation, all: Generation[]) => use(generation.id, all.length),
       onComplete: (all: Generation[]) => use(all.map(({ status }) => status)),
       onError: (error: VidpollError) => use(error.message),
+      timeoutMs: 1000,
+    }),
+    client.followProject("p1", {
+      onUpdate: (project: Project) => use(project.progress),
+      onComplete: (project: Project) => use(project.clips),
+      onError: (error: VidpollError) => use(error.code),
       timeoutMs: 1000,
     }),
   ];

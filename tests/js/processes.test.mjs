@@ -7,6 +7,7 @@ import test from "node:test";
 
 import { Vidpoll } from "../../vidpoll/api/page/vidpoll.js";
 import { FakeApi, KEY } from "./fake_api.mjs";
+import { FakeProject } from "./fake_projects.mjs";
 import { until, versions } from "./support.mjs";
 
 const SERVER = new URL("fake_server.mjs", import.meta.url).pathname;
@@ -50,7 +51,8 @@ test("a server that is killed and comes back in the middle of a watch: the final
 });
 
 for (const [what, program] of [
-  ["cancelled its watches", `const watches = [client.watch("g1", {}), client.watchAll({}), client.watchProject("p1", {})];
+  ["cancelled its watches", `const watches = [client.watch("g1", {}), client.watchAll({}), client.watchProject("p1", {}),
+      client.followProject("p1", {})];
     setTimeout(() => watches.forEach((watch) => watch.cancel()), 300);`],
   ["cancelled a watch that polls", `const gone = new Vidpoll({ baseUrl: "http://127.0.0.1:1", apiKey: "${KEY}" });
     const watch = gone.watch("g1", { onError: () => setTimeout(() => watch.cancel(), 100) });`],
@@ -62,6 +64,7 @@ for (const [what, program] of [
     t.after(() => api.stop());
     api.add("g1", { project_id: "p1" });
     api.add("done", { status: "completed" });
+    new FakeProject(api);
     const script = `import { Vidpoll } from "${CLIENT}"; const client = new Vidpoll({ baseUrl: "${api.url}", apiKey: "${KEY}" }); ${program}`;
     const running = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "ignore", "inherit"] });
     t.after(() => running.kill("SIGKILL"));

@@ -84,7 +84,8 @@ export async function setUp(t, options = {}) {
   const watch = (id, watcher) => record(watches, (recorder) => client.watch(id, recorder), watcher);
   const watchAll = (watcher) => record(watches, (recorder) => client.watchAll(recorder), watcher);
   const watchProject = (project, watcher) => record(watches, (recorder) => client.watchProject(project, recorder), watcher);
-  return { api, clock, client, watch, watchAll, watchProject };
+  const followProject = (id, watcher) => record(watches, (recorder) => client.followProject(id, recorder), watcher);
+  return { api, clock, client, watch, watchAll, watchProject, followProject };
 }
 
 function record(watches, start, watcher = {}) {

@@ -48,7 +48,7 @@ class Subject:
     @property
     def model(self) -> str:
         """The first of its models that makes videos."""
-        return next(name for name, model in self.entry.models.items() if model.kind == "video")
+        return next(name for name, model in self.entry.models.items() if "video" in model.kinds)
 
     @property
     def paid(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
+from vidpoll.media import Image
 from vidpoll.providers.base import (
     Ambiguous,
     CancelAccepted,
@@ -32,7 +33,7 @@ from vidpoll.simulator import Simulator, World
 
 MODEL = "fal-ai/veo3.1/fast"
 BASE = "https://queue.fal.run"
-NO_VIDEO = Pending(stage="completed at the provider, the video is not there yet")
+NO_VIDEO = Pending(stage="completed at the provider, the result is not there yet")
 POLICY = {"detail": [{"loc": ["body", "prompt"], "msg": "flagged", "type": "content_policy_violation"}]}
 BROKEN = {"detail": "gone", "error_type": "runner_disconnected"}
 
@@ -127,13 +128,27 @@ def test_every_answer_to_a_status_call_is_understood(answer: Answer, outcome: ob
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (said(200, {"video": {"url": "https://v/1.mp4"}, "seed": 7}), Ready(("https://v/1.mp4",), seed=7)),
-        (said(200, {"response": {"video": {"url": "https://v/1.mp4"}}}), Ready(("https://v/1.mp4",))),
+        (
+            said(200, {"video": {"url": "https://v/1.mp4"}, "seed": 7}),
+            Ready(("https://v/1.mp4",), seed=7, content_type="video/mp4"),
+        ),
+        (
+            said(200, {"response": {"video": {"url": "https://v/1.mp4"}}}),
+            Ready(("https://v/1.mp4",), content_type="video/mp4"),
+        ),
         (said(200, {"videos": [{"url": "https://v/1"}, "https://v/2"]}), Ready(("https://v/1", "https://v/2"))),
         (said(200, {"video": None}), NO_VIDEO),
         (said(200, {"video": {"url": ""}}), NO_VIDEO),
         (said(200, {"videos": []}), NO_VIDEO),
-        (said(200, {"images": [{"url": "https://v/1.png"}]}), NO_VIDEO),
+        (said(200, {"images": []}), NO_VIDEO),
+        (
+            said(200, {"images": [{"url": "https://v/1", "content_type": "image/jpeg"}, {"url": "https://v/2"}]}),
+            Ready(images=(Image("https://v/1", "image/jpeg"), Image("https://v/2")), content_type="image/jpeg"),
+        ),
+        (
+            said(200, {"image": {"url": "https://v/1.png"}}),
+            Ready(images=(Image("https://v/1.png", "image/png"),), content_type="image/png"),
+        ),
         (
             Answer(200, {}, b"<html>"),
             Unreachable("HTTP 200 with HTML in place of JSON", FailureClass.UNREADABLE),

@@ -111,10 +111,13 @@ def test_every_answer_to_a_submit_is_understood(answer: Answer, outcome: SubmitO
         ({"state": "working", "progress": 250}, Pending(100, "working")),
         ({"state": "working", "progress": True}, Pending(None, "working")),
         ({"state": True}, Pending(None, "true")),
-        ({"state": "ok", "out": URL}, Ready((URL,))),
-        ({"state": 2, "out": [URL, None, 7, "/2.mp4"]}, Ready((URL, "https://v.example/2.mp4"))),
-        ({"state": 2.0, "out": URL, "seed": "9"}, Ready((URL,), seed=9)),
-        ({"state": "ok", "out": URL, "seed": 1.5}, Ready((URL,))),
+        ({"state": "ok", "out": URL}, Ready((URL,), content_type="video/mp4")),
+        (
+            {"state": 2, "out": [URL, None, 7, "/2.mp4"]},
+            Ready((URL, "https://v.example/2.mp4"), content_type="video/mp4"),
+        ),
+        ({"state": 2.0, "out": URL, "seed": "9"}, Ready((URL,), seed=9, content_type="video/mp4")),
+        ({"state": "ok", "out": URL, "seed": 1.5}, Ready((URL,), content_type="video/mp4")),
         ({"state": "ok", "out": "soon"}, NOT_THERE),
         ({"state": "ok", "out": "javascript:alert(1)"}, NOT_THERE),
         ({"state": "ok", "out": []}, NOT_THERE),
@@ -196,20 +199,23 @@ def test_how_long_it_runs_is_told_by_the_vendors_clock():
 
 
 @pytest.mark.parametrize(
-    ("types", "kept"),
+    ("types", "kept", "images"),
     [
-        (["image/png", "video/mp4"], ["b"]),
-        (["image/png", "image/webp"], ["a", "b"]),
-        (["application/zip", "Image/PNG"], ["b"]),
-        (["application/zip", None], ["a", "b"]),
-        (["video/mp4"], ["a", "b"]),
-        (None, ["a", "b"]),
+        (["image/png", "video/mp4"], ["b"], 0),
+        (["image/png", "image/webp"], ["a", "b"], 2),
+        (["application/zip", "Image/PNG"], ["b"], 1),
+        (["application/zip", None], ["a", "b"], 0),
+        (["video/mp4"], ["a", "b"], 0),
+        (None, ["a", "b"], 0),
     ],
 )
-def test_videos_are_kept_else_images_else_whatever_there_is(types: list | None, kept: list[str]):
+def test_videos_are_kept_else_images_else_whatever_there_is(types: list | None, kept: list[str], images: int):
     body = {"state": "ok", "out": ["https://v/a", "https://v/b"], "types": types}
 
-    assert look(body, plain(content_types="types")) == Ready(tuple(f"https://v/{one}" for one in kept))
+    told = look(body, plain(content_types="types"))
+
+    assert isinstance(told, Ready)
+    assert (told.urls, len(told.images)) == (tuple(f"https://v/{one}" for one in kept), images)
 
 
 def tasks(*words: str, **more: object) -> dict[str, Any]:
@@ -223,10 +229,10 @@ def tasks(*words: str, **more: object) -> dict[str, Any]:
         (tasks("completed", "pending"), Pending(stage="pending")),
         (tasks("in_progress", "pending"), Pending(stage="in_progress")),
         (tasks("completed", "completed"), NOT_THERE),
-        (tasks("completed", "completed", url=URL), Ready((URL,))),
-        (tasks("in_progress", url=URL), Ready((URL,))),
-        (tasks("daydreaming", url=URL), Ready((URL,))),
-        (tasks("error", url=URL), Ready((URL,))),
+        (tasks("completed", "completed", url=URL), Ready((URL,), content_type="video/mp4")),
+        (tasks("in_progress", url=URL), Ready((URL,), content_type="video/mp4")),
+        (tasks("daydreaming", url=URL), Ready((URL,), content_type="video/mp4")),
+        (tasks("error", url=URL), Ready((URL,), content_type="video/mp4")),
         (tasks("completed", "error"), Failed("failed", "the provider says no more than 'error'")),
         (tasks("error", "in_progress"), Pending(stage="in_progress")),
         (tasks("error", "completed"), Pending(stage="completed")),
@@ -268,7 +274,9 @@ def test_an_error_that_is_there_is_a_failure_whatever_the_word_is():
 
     assert look({"state": "ok", "out": URL, "error": {"no": 3, "text": "oom"}}, description) == Failed("3", "oom")
     for nothing in (None, False, 0, "", [], {}):
-        assert look({"state": "ok", "out": URL, "error": nothing}, description) == Ready((URL,))
+        assert look({"state": "ok", "out": URL, "error": nothing}, description) == Ready(
+            (URL,), content_type="video/mp4"
+        )
 
 
 def test_a_fraction_is_told_in_percent():

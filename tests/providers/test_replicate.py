@@ -26,8 +26,8 @@ from vidpoll.simulator import Simulator, World
 
 DATE = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}
 THROTTLED = {"detail": "Request was throttled. Your rate limit resets in ~30s."}
-NOT_YET = Pending(stage="done at the provider, the video is not there yet")
-GONE = Failed("output_gone", "Replicate made the video and has removed it, as it does an hour after the end")
+NOT_YET = Pending(stage="done at the provider, the result is not there yet")
+GONE = Failed("output_gone", "Replicate made it and has removed it, as it does an hour after the end")
 
 
 @pytest.fixture
@@ -76,8 +76,11 @@ def done(output: object, **more: object) -> Answer:
         (said(200, {"status": "processing", "logs": "999%"}), Pending(100)),
         (said(200, {"status": "processing", "logs": None}), Pending()),
         (said(200, {"status": "processing", "logs": "loading"}), Pending()),
-        (done("https://r/1.mp4"), Ready(("https://r/1.mp4",))),
-        (done(["https://r/1.mp4", "https://r/2.mp4"]), Ready(("https://r/1.mp4", "https://r/2.mp4"))),
+        (done("https://r/1.mp4"), Ready(("https://r/1.mp4",), content_type="video/mp4")),
+        (
+            done(["https://r/1.mp4", "https://r/2.mp4"]),
+            Ready(("https://r/1.mp4", "https://r/2.mp4"), content_type="video/mp4"),
+        ),
         (done(None, completed_at="2026-11-21T11:00:01Z"), NOT_YET),
         (done([], completed_at="2026-11-21T11:00:01Z"), NOT_YET),
         (done(None, completed_at="rubbish"), NOT_YET),
@@ -203,7 +206,7 @@ def test_how_long_a_prediction_waited_and_ran_is_told_if_it_can_be(
 
     ready = _outcome(done("https://r/1.mp4", created_at=created, started_at=started, completed_at=completed))
 
-    assert ready == Ready(("https://r/1.mp4",), queued_s=queued_s, run_s=run_s)
+    assert ready == Ready(("https://r/1.mp4",), queued_s=queued_s, run_s=run_s, content_type="video/mp4")
 
 
 def test_a_prediction_waits_then_runs_and_tells_its_times(world: World, subject: Subject):

@@ -32,7 +32,7 @@ from vidpoll.simulator import Simulator, World
 
 MODEL = "veo3.1_fast"
 URL = "https://r/1.mp4"
-NO_VIDEO = Pending(stage="succeeded at the provider, the video is not there yet")
+NO_VIDEO = Pending(stage="succeeded at the provider, the result is not there yet")
 
 
 @pytest.fixture
@@ -109,10 +109,10 @@ def test_every_answer_to_a_submit_is_understood(answer: Answer, outcome: object)
         (task("RUNNING", progress="0.4"), Pending(None, stage="running")),
         (task("RUNNING", progress=True), Pending(None, stage="running")),
         (task("RUNNING"), Pending(None, stage="running")),
-        (task("SUCCEEDED", output=[URL], cost={"credits": 60}), Ready((URL,), cost=0.6)),
-        (task("SUCCEEDED", output=[URL, "https://r/2.mp4"]), Ready((URL, "https://r/2.mp4"))),
-        (task("SUCCEEDED", output=[URL], cost={"credits": float("inf")}), Ready((URL,))),
-        (task("SUCCEEDED", output=[URL], cost=7), Ready((URL,))),
+        (task("SUCCEEDED", output=[URL], cost={"credits": 60}), Ready((URL,), cost=0.6, content_type="video/mp4")),
+        (task("SUCCEEDED", output=[URL, "https://r/2.mp4"]), Ready((URL, "https://r/2.mp4"), content_type="video/mp4")),
+        (task("SUCCEEDED", output=[URL], cost={"credits": float("inf")}), Ready((URL,), content_type="video/mp4")),
+        (task("SUCCEEDED", output=[URL], cost=7), Ready((URL,), content_type="video/mp4")),
         (task("SUCCEEDED", output=[]), NO_VIDEO),
         (task("SUCCEEDED", output=None), NO_VIDEO),
         (task("SUCCEEDED", output=[""]), NO_VIDEO),

@@ -132,3 +132,10 @@ def test_a_request_that_is_done_cannot_be_cancelled(client: fal_client.SyncClien
     with pytest.raises(FalClientHTTPError) as refused:
         handle.cancel()
     assert (refused.value.status_code, refused.value.response.json()) == (400, {"status": "ALREADY_COMPLETED"})
+
+
+def test_images_come_as_a_list_each_with_its_content_type(client: fal_client.SyncClient, world: World):
+    result = client.subscribe("fal-ai/flux/dev", {**INPUT, "num_images": 2}, interval=0.01)
+    assert [image["content_type"] for image in result["images"]] == ["image/png"] * 2
+    assert httpx.get(result["images"][1]["url"]).headers["content-type"] == "image/png"
+    assert world.report()["charged"] == 1

@@ -81,3 +81,17 @@ def test_a_key_of_somebody_else_finds_no_generation(client: LumaAI):
 def test_a_generation_without_a_prompt_is_refused(client: LumaAI):
     with pytest.raises(lumaai.UnprocessableEntityError):
         client.generations.video.create(model="ray-2")
+
+
+def test_an_image_is_told_as_one_and_a_video_is_upscaled_and_extended_by_its_id(client: LumaAI, world: World):
+    image = client.generations.get(client.generations.image.create(model="photon-1", prompt="a lion").id)
+    assert (image.state, image.generation_type, image.assets.video) == ("completed", "image", None)
+    assert httpx.get(image.assets.image).headers["content-type"] == "image/png"
+    video = submit(client)
+    upscaled = client.generations.get(client.generations.upscale(video.id, resolution="1080p").id)
+    frame0 = {"type": "generation", "id": video.id}
+    extended = client.generations.video.create(model="ray-2", prompt="it roars", keyframes={"frame0": frame0})
+    assert (upscaled.state, upscaled.id != video.id) == ("completed", True)
+    assert upscaled.assets.video
+    assert client.generations.get(extended.id).assets.video
+    assert world.report()["charged"] == 4

@@ -103,3 +103,9 @@ def test_the_list_is_followed_over_its_pages(client: replicate.Client):
     pages = [[prediction.id for prediction in page] for page in paginate(client.predictions.list)]
     assert [len(page) for page in pages] == [100, 1]
     assert [id for page in pages for id in page] == made[::-1]
+
+
+def test_images_come_as_a_list_of_files(client: replicate.Client, world: World):
+    images = client.run("black-forest-labs/flux-dev", input={**INPUT, "num_outputs": 2})
+    assert [httpx.get(str(image)).headers["content-type"] for image in images] == ["image/png"] * 2
+    assert world.report()["charged"] == 1

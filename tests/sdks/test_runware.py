@@ -161,3 +161,19 @@ def test_our_adapter_holds_a_failure_for_passing_where_the_client_does(code: str
     failed = _outcome({"errors": [{"code": code, "taskUUID": "t"}]}, Operation("t"))
     assert isinstance(failed, Failed)
     assert failed.retryable == RunwareError(code, "").retryable
+
+
+def test_an_image_and_an_upscale_go_the_same_way_as_a_video(use: Callable[[Use], Any], world: World):
+    image = {
+        "taskType": "imageInference",
+        "model": "runware:101@1",
+        "positivePrompt": "a lion",
+        "width": 1280,
+        "height": 720,
+    }
+    [drawn] = use(lambda client: client.run(image))
+    assert httpx.get(drawn["imageURL"]).headers["content-type"] == "image/png"
+    upscale = {"taskType": "upscale", "model": "bytedance:50@1", "inputs": {"video": "https://example.com/lion.mp4"}}
+    [upscaled] = use(lambda client: client.run(upscale))
+    assert httpx.get(upscaled["videoURL"]).headers["content-type"] == "video/webm"
+    assert world.report()["charged"] == 2

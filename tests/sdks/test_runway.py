@@ -103,3 +103,15 @@ def test_a_cancelled_task_is_gone(client: RunwayML, world: World, clock: Clock):
     with pytest.raises(runwayml.NotFoundError):
         client.tasks.retrieve(created.id)
     assert world.report()["cancelled"] == 1
+
+
+def test_an_image_is_made_and_a_video_upscaled(client: RunwayML, world: World):
+    image = client.text_to_image.create(model="gen4_image", prompt_text="a lion", ratio="1280:720")
+    [url] = image.wait_for_task_output().output
+    assert httpx.get(url).headers["content-type"] == "image/png"
+    upscale = client.video_upscale.create(
+        model="magnific_video_upscaler_creative", video_uri="https://example.com/lion.mp4", resolution="4k"
+    )
+    [url] = upscale.wait_for_task_output().output
+    assert httpx.get(url).headers["content-type"] == "video/webm"
+    assert world.report()["charged"] == 2

@@ -194,7 +194,7 @@ class Fleet:
         services = replace(
             build(self._settings),
             store=self._store,
-            lanes=Lanes(client, clock=clock),
+            lanes=Lanes(client, clock=clock, controls=self._store.control),
             heartbeats=Heartbeats(client),
             providers={name: vendors.adapter(wire) for name, wire in wires.items()},
             accounts=ACCOUNTS,

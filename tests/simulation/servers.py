@@ -34,9 +34,9 @@ class OrderedStore(Store):
         """The same, sorted."""
         return sorted(super().find(ids), key=lambda one: one.id)
 
-    def pin(self, ids: Sequence[UUID], account: str) -> dict[UUID, str]:
+    def pin(self, ids: Sequence[UUID], account: str, **more: Any) -> dict[UUID, str]:
         """The same, sorted."""
-        return dict(sorted(super().pin(ids, account).items()))
+        return dict(sorted(super().pin(ids, account, **more).items()))
 
 
 def postgres(url: str, time: Time, trouble: Trouble) -> Engine:

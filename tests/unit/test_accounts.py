@@ -92,9 +92,9 @@ def test_the_key_is_read_from_the_environment_when_it_is_used(tmp_path: Path, mo
 
     with pytest.raises(NotConfigured, match="SOME_KEY"):
         account.key()
-    monkeypatch.setenv("SOME_KEY", "secret")
-    assert account.key() == "secret"
-    assert "secret" not in repr(account)
+    monkeypatch.setenv("SOME_KEY", "kept from view")
+    assert account.key() == "kept from view"
+    assert "kept from view" not in repr(account)
 
 
 def test_a_literal_key_is_not_shown(tmp_path: Path):
@@ -149,6 +149,16 @@ def test_a_live_account_speaks_its_templates_dialect_and_writes_into_nobodys_buc
     path.write_text(path.read_text().replace("{ storage_uri = 'gs://mine/' }", "7"))
     with pytest.raises(NotConfigured, match=r"accounts\.v\.options"):
         load_accounts(path, {})
+
+
+def test_the_simulator_may_be_on_another_machine_and_no_other_key_may_stand_in_the_file(tmp_path: Path):
+    (path := tmp_path / "providers.toml").write_text("[accounts.a]\nprovider = 'veo'\nsimulated = true")
+    environ = {"VIDPOLL_SIMULATOR_URL": "http://simulator:9999"}
+    assert load_accounts(path, environ)["a"].base_url.startswith("http://simulator:9999/")
+
+    path.write_text(path.read_text() + "\nbase_url = 'https://vendor.example'\napi_key = 'a real one'")
+    with pytest.raises(NotConfigured, match="api_key is for loopback addresses only"):
+        load_accounts(path, environ)
 
 
 def test_a_simulated_account_has_a_key_of_the_shape_the_vendor_wants(tmp_path: Path):

@@ -9,6 +9,7 @@ from vidpoll.accounts import Account, Accounts, ModelPolicy
 from vidpoll.dispatcher import SIDE_BY_SIDE, Dispatcher
 from vidpoll.errors import BrokerUnavailable
 from vidpoll.heartbeats import Heartbeats
+from vidpoll.hints import Hints
 from vidpoll.lanes import Lane, Lanes
 from vidpoll.providers import build
 from vidpoll.services import Services
@@ -53,7 +54,7 @@ def services() -> Services:
     })  # fmt: skip
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     nowhere = Store(connect("postgresql://nobody@127.0.0.1:1/none"))
-    return Services(nowhere, Lanes(client), build(accounts), accounts, 30, Heartbeats(client))
+    return Services(nowhere, Lanes(client), build(accounts), accounts, 30, Heartbeats(client), Hints(client))
 
 
 def _fill(services: Services, lane: Lane, count: int) -> list[str]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.fake_lanes import WIDE, Clock, fresh
 from tests.unit.fake_lanes import ids as _ids
 from vidpoll.errors import LanesUnavailable
-from vidpoll.lanes import RECOVERY_S, Flow, Lane, Lanes, Limits, both_lanes
+from vidpoll.lanes import Flow, Lane, Lanes, Limits, both_lanes
+from vidpoll.lanes.reading import RECOVERY_S
 
 LANE = Lane("acme", "status")
 
@@ -57,6 +58,20 @@ def test_a_claimed_id_is_due_again_when_its_lease_is_over(lanes: Lanes, clock: C
     assert _claim(lanes) == []
     clock.now += 0.2
     assert _claim(lanes) == [id]
+
+
+def test_what_leaves_stays_where_somebody_moved_it_meanwhile(lanes: Lanes, clock: Clock):
+    still, moved, absent = _ids(3)
+    lanes.schedule(LANE, {still: 0.0, moved: 0.0})
+    _claim(lanes)
+    moments = lanes.moments(LANE, [still, moved, absent])
+    clock.now += 1
+    lanes.schedule(LANE, {moved: 0.0, absent: 0.0})
+
+    lanes.leave(LANE, moments)
+
+    assert sorted(_claim(lanes)) == sorted([moved, absent])
+    assert lanes.size(LANE) == 2
 
 
 def test_a_settled_id_is_gone(lanes: Lanes):
@@ -315,6 +330,8 @@ def test_the_redis_clock_is_known_without_asking_again(lanes: Lanes, clock: Cloc
         lambda lanes: lanes.hurry(LANE, WIDE, uuid.uuid4()),
         lambda lanes: lanes.claim(LANE, WIDE, want=1, lease_s=1),
         lambda lanes: lanes.settle(LANE, [uuid.uuid4()]),
+        lambda lanes: lanes.moments(LANE, [uuid.uuid4()]),
+        lambda lanes: lanes.leave(LANE, {uuid.uuid4(): 1.0}),
         lambda lanes: lanes.hold(LANE, {uuid.uuid4(): 1.0}),
         lambda lanes: lanes.release(LANE, [uuid.uuid4()]),
         lambda lanes: lanes.pause(LANE, WIDE, 1),

@@ -1,4 +1,5 @@
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -66,11 +67,31 @@ def test_a_message_of_this_version_says_so_or_says_nothing():
 
 
 def test_a_message_of_a_newer_version_is_left_to_a_newer_worker():
-    with pytest.raises(messages.NewerMessage, match="version 2"):
-        messages.read_generate((), {**KWARGS, "v": 2, "kind": "upscale"}, "t")
+    with pytest.raises(messages.NewerMessage, match="version 3"):
+        messages.read_generate((), {**KWARGS, "v": 3, "kind": "dub"}, "t")
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", None, True, 1.5])
 def test_a_version_that_is_none_is_refused(version: object):
     with pytest.raises(InvalidRequest, match="v: must be"):
         messages.read_generate((), {**KWARGS, "v": version}, "t")
+
+
+@pytest.mark.parametrize("file", ["README.md", "Dockerfile", "docker-compose.yml"])
+def test_workers_are_told_to_read_every_queue(file: str):
+    text = (Path(__file__).parents[2] / file).read_text()
+
+    assert ",".join(messages.QUEUES) in text
+
+
+def test_a_wake_names_account_operation_and_delivery():
+    said = {"account": "fal", "operation": "R", "delivery": "d", "id": None, "more": 7}
+
+    assert messages.read_wake(said) == ("fal", "R", "d")
+
+
+def test_a_wake_that_lacks_something_says_what():
+    with pytest.raises(InvalidRequest) as refused:
+        messages.read_wake({"account": "fal", "operation": 7})
+
+    assert sorted(refused.value.problems, reverse=True) == ["operation: must be a text", "delivery: must be a text"]

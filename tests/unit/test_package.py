@@ -6,12 +6,28 @@ import vidpoll
 from vidpoll.store import Store
 from vidpoll.store.accepting import Accepting
 from vidpoll.store.dead_letters import DeadLetters
+from vidpoll.store.project_reading import ProjectReading
+from vidpoll.store.projects import StoredProjects
 from vidpoll.store.reading import Reading
 from vidpoll.store.stuck import Stuck
 from vidpoll.store.submitting import Submitting
 from vidpoll.store.watching import Watching
 
-HEAVY = ("sqlalchemy", "psycopg", "requests", "celery", "kombu", "redis", "typer", "rich", "tasks", "config")
+HEAVY = (
+    "opentelemetry",
+    "sqlalchemy",
+    "psycopg",
+    "requests",
+    "celery",
+    "kombu",
+    "redis",
+    "typer",
+    "rich",
+    "tasks",
+    "config",
+    "prometheus_client",
+    "structlog",
+)
 
 
 def test_importing_vidpoll_is_light():
@@ -26,7 +42,7 @@ def test_everything_exported_exists_and_the_list_is_sorted():
 
 
 def test_no_part_of_the_store_hides_another_parts_method():
-    parts = (Accepting, Submitting, Watching, Reading, Stuck, DeadLetters)
+    parts = (Accepting, Submitting, Watching, Reading, Stuck, StoredProjects, ProjectReading, DeadLetters)
     names = [name for part in parts for name in vars(part) if not name.startswith("__")]
 
     assert len(names) == len(set(names))

@@ -33,6 +33,7 @@ def known(monkeypatch) -> None:
         quote(KEY),
         quote(KEY, safe=""),
         json.dumps({"k": KEY}),
+        f"{(KEY,)!r}",
     ],
 )
 def test_a_key_that_was_used_is_found_in_every_form(said: str):

@@ -8,7 +8,9 @@ import pytest
 
 from vidpoll.client import Client
 from vidpoll.errors import NotConfigured
-from vidpoll.settings import load_settings
+from vidpoll.redact import redacted
+from vidpoll.services import build_archive
+from vidpoll.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +89,57 @@ def test_a_broker_url_that_cannot_be_used_is_said_to_be_a_setting(url: str):
 def test_a_database_url_that_cannot_be_used_is_said_to_be_a_setting(url: str):
     with pytest.raises(NotConfigured, match="database"):
         Client(broker_url="redis://127.0.0.1:1", database_url=url).status(uuid.uuid4())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("METRICS_PORT", "0"), ("METRICS_PORT", "many"), ("LOG_FORMAT", "xml"), ("LOG_LEVEL", "loud")],
+)
+def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv(f"VIDPOLL_{name}", value)
+
+    with pytest.raises(NotConfigured, match=f"VIDPOLL_{name}: "):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["vidpoll.example", "ftp://x", "https://user:pw@x", "https://x?a=1", "https://", "https://x y"]
+)
+def test_a_public_url_that_addresses_cannot_begin_with_is_refused(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("VIDPOLL_PUBLIC_URL", url)
+
+    with pytest.raises(NotConfigured, match=r"VIDPOLL_PUBLIC_URL: must be like https://vidpoll\.example"):
+        load_settings()
+
+
+def test_a_secret_that_is_guessed_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIDPOLL_WEBHOOKS_SECRET", "hunter2")
+
+    with pytest.raises(NotConfigured, match="VIDPOLL_WEBHOOKS_SECRET: must have 16 characters at least") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_addresses_are_made_where_their_beginning_and_a_secret_are_set(tmp_path: Path):
+    given = {"public_url": "https://vidpoll.example", "webhooks_secret": "0123456789abcdef"}
+
+    assert Settings(**given).callbacks
+    assert [Settings(**{name: given[name]}).callbacks for name in given] == [None, None]
+    assert "0123456789abcdef" not in repr(Settings(**given))
+
+
+def test_options_that_are_no_json_are_named_and_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIDPOLL_ARCHIVE_OPTIONS", "{secret: hunter2-hunter2}")
+
+    with pytest.raises(NotConfigured) as refused:
+        load_settings()
+
+    assert str(refused.value) == "VIDPOLL_ARCHIVE_OPTIONS: is no JSON"
+
+
+def test_what_authorises_an_archive_is_shown_nowhere():
+    options = {"secret": "hunter2-hunter2", "client_kwargs": {"aws_session_token": "hunter3-hunter3"}}
+
+    build_archive(Settings(archive_url="memory://results", archive_options=options))
+
+    assert redacted("hunter2-hunter2 and hunter3-hunter3") == "[redacted] and [redacted]"

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from vidpoll.accounts import Accounts
-from vidpoll.api import events, generations, operating, page, status, submitting
+from vidpoll.api import events, generations, operating, page, projects, status, submitting, webhooks_in, webhooks_out
 from vidpoll.api.bodies import Bounded
 from vidpoll.api.estimates import Estimates
 from vidpoll.api.headers import Guarded
@@ -24,7 +24,10 @@ from vidpoll.client import Client
 from vidpoll.doorbell import Doorbell
 from vidpoll.errors import NotConfigured
 from vidpoll.guarded_logs import guard_logs
+from vidpoll.inbound.receiving import Receiving
+from vidpoll.services import build_archive, build_heartbeats, build_hints, build_lanes
 from vidpoll.settings import Settings
+from vidpoll.shared_state import SharedState
 from vidpoll.store import Store, connect
 from vidpoll.store.live import READ_TIMEOUT_S, LiveStore
 
@@ -61,12 +64,12 @@ def create_app(settings: Settings, api_settings: ApiSettings | None = None) -> F
     )  # fmt: skip
     app.state.parts = built
     answer_with_problems(app)
-    for part in (status, events, submitting, generations, operating, page):
+    for part in (status, events, submitting, generations, projects, operating, webhooks_in, webhooks_out, page):
         app.include_router(part.router)
     app.add_middleware(status.StatusReads)
     if built.settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=built.settings.cors_origins, allow_methods=["GET", "POST"],
+            CORSMiddleware, allow_origins=built.settings.cors_origins, allow_methods=["GET", "POST", "DELETE"],
             allow_headers=_CORS_HEADERS, expose_headers=["ETag", "Location", "Retry-After"],
         )  # fmt: skip
     app.add_middleware(Bounded)
@@ -81,26 +84,37 @@ def build_parts(settings: Settings, api_settings: ApiSettings) -> Parts:
     doorbell = Doorbell(settings.need("redis_url"))
     engine = connect(settings.need("database_url"), pool_size=10, statement_timeout_s=READ_TIMEOUT_S)
     store = Store(engine, on_events=doorbell.ring)
-    estimates = Estimates(store.learned, _accounts(settings), api_settings.eta_refresh_s)
+    accounts = _accounts(settings)
+    estimates = Estimates(store.learned, accounts, api_settings.eta_refresh_s)
+    shared = SharedState(
+        store, build_lanes(settings), build_heartbeats(settings), accounts,
+        broker_url=settings.broker_url or settings.need("redis_url"), lease_s=settings.lease_s,
+        hints=build_hints(settings),
+    )  # fmt: skip
+    client = Client(settings=settings)
     live = LiveStore(settings.need("database_url"), pool_size=api_settings.pool_size)
     return Parts(
         settings=api_settings,
         store=store,
         live=live,
-        client=Client(settings=settings),
+        client=client,
         estimates=estimates,
         tail=Tail(live, settings.need("redis_url")),
         keyring=Keyring(live),
         limiter=Limiter(api_settings),
         doorbell=doorbell,
-        metrics=Metrics(),
+        metrics=Metrics(shared),
+        archive=build_archive(settings),
+        receiving=Receiving(accounts, client.wake) if accounts else None,
     )
 
 
 def _accounts(settings: Settings) -> Accounts | None:
-    """The providers file, which this side can do without: it is needed for ETAs of what nothing was learned of."""
+    """The providers file, which this side can do without: it is needed for ETAs of what nothing was learned of, and for
+    the lanes' metrics.
+    """
     try:
         return settings.accounts
     except NotConfigured as error:
-        log.info("ETAs do without a providers file: %s", error)
+        log.info("ETAs and metrics do without a providers file: %s", error)
         return None

@@ -5,7 +5,7 @@ A stream first follows, then reads what was before, so nothing falls in between;
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Annotated, Final
 from uuid import UUID
@@ -95,15 +95,16 @@ def _take_place(api: Parts, caller: Caller) -> None:
 
 async def _of_generation(api: Parts, caller: Caller, id: UUID, last: int | None, following: Following) -> Frames:
     yield _RETRY
-    final = False
-    if last is None:
-        row = await api.live.status(caller.owner, id)
-        if row is None:
-            return
+    row = await api.live.status(caller.owner, id)
+    if row is None:
+        return
+    missed = None if last is None else await api.live.generation_events(caller.owner, id, last)
+    if last is None or missed is None or not _is_whole(missed, last, row.version):
         yield _frame(row.version, snapshot_json(row, api.estimates.of_row(row)))
         last, final = row.version, row.status in FINAL
     else:
-        for event in await api.live.generation_events(caller.owner, id, last):
+        final = False
+        for event in missed:
             yield _frame(event.version, event_json(event, api.estimates.of_event(event)))
             last, final = event.version, event.status in FINAL
     if final:
@@ -117,6 +118,12 @@ async def _of_generation(api: Parts, caller: Caller, id: UUID, last: int | None,
                 last = event.version
                 if event.status in FINAL:
                     return
+
+
+def _is_whole(events: Sequence[Event], after: int, to: int) -> bool:
+    """Whether these are all versions after one up to another, or beyond it: none was pruned."""
+    versions = [event.version for event in events]
+    return versions == list(range(after + 1, after + 1 + len(versions))) and after + len(versions) >= to
 
 
 async def _of_owner(api: Parts, caller: Caller, project: str | None, since: int | None, following: Following) -> Frames:
@@ -145,7 +152,7 @@ async def _of_owner(api: Parts, caller: Caller, project: str | None, since: int 
 
 
 async def _missed(api: Parts, owner: str, since: int | None, now: Horizon) -> list[Event] | None:
-    """What was committed since the cursor; None when that cannot be told, or would be too much."""
+    """What was committed since the cursor; None when that cannot be told, was pruned, or would be too much."""
     if since is None or since > now.next:
         return None
     missed: list[Event] = []
@@ -154,6 +161,8 @@ async def _missed(api: Parts, owner: str, since: int | None, now: Horizon) -> li
             missed += page
             if len(missed) > MOST_RESUMED:
                 return None
+        if await api.live.pruned(since):
+            return None
     except StoreUnavailable:
         return None  # too much for the time a read may take: begin anew rather than fail again and again
     return missed

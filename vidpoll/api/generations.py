@@ -1,24 +1,23 @@
 """Everything about generations, and what can be done with them."""
 
-import base64
-import binascii
 from contextlib import suppress
-from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
+from vidpoll.api.cursors import from_cursor, to_cursor
 from vidpoll.api.keys import Reader, Writer
 from vidpoll.api.parts import parts
 from vidpoll.api.problems import Refusal, problems
 from vidpoll.api.submitting import Submitted, submit_one
 from vidpoll.api.views import GenerationView, StatusWord, generation_view
+from vidpoll.copies import copies_of, link
 from vidpoll.errors import BrokerUnavailable, InvalidRequest, WrongState
-from vidpoll.generation import Generation, Status
+from vidpoll.generation import Status
 
 router = APIRouter(prefix="/v1/generations", tags=["generations"])
 
@@ -55,26 +54,16 @@ def page(
         caller.owner,
         status=Status(status) if status else None,
         project_id=_text(project, "project"),
-        before=_from_cursor(cursor) if cursor else None,
+        before=from_cursor(cursor) if cursor else None,
         limit=limit + 1,
     )
-    more = _to_cursor(found[limit - 1]) if len(found) > limit else None
-    return Page(items=[generation_view(one, api.estimates.of(one)) for one in found[:limit]], next=more)
-
-
-def _to_cursor(last: Generation) -> str:
-    return base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode()
-
-
-def _from_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        moment, _, id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        created_at = datetime.fromisoformat(moment)
-        if created_at.tzinfo is None:
-            raise ValueError(cursor)
-        return created_at, UUID(id)
-    except (ValueError, binascii.Error):
-        raise InvalidRequest(["cursor: is not one that a page before gave"]) from None
+    more = to_cursor(found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
+    copies = api.store.archived_of([one.id for one in found[:limit]])
+    items = [
+        generation_view(one, api.estimates.of(one), copies_of(one, copies.get(one.id, []), api.archive))
+        for one in found[:limit]
+    ]
+    return Page(items=items, next=more)
 
 
 def _text(value: str | None, name: str) -> str | None:
@@ -88,18 +77,21 @@ def whole(request: Request, caller: Reader, id: UUID) -> GenerationView:
     """Everything about one generation."""
     api = parts(request)
     generation = api.store.get_of(caller.owner, id)
-    return generation_view(generation, api.estimates.of(generation))
+    copies = copies_of(generation, api.store.archived_of([id]).get(id, []), api.archive)
+    return generation_view(generation, api.estimates.of(generation), copies)
 
 
 @router.get(
     "/{id}/video",
     status_code=302,
     response_class=RedirectResponse,
-    responses={302: {"description": "Where the video is"}, **problems(401, 403, 404, 422, 429, 503)},
+    responses={302: {"description": "Where the video, or the image, is"}, **problems(401, 403, 404, 422, 429, 503)},
 )
 def video(request: Request, caller: Reader, id: UUID) -> RedirectResponse:
-    """The video, at an address that stays."""
-    url = parts(request).store.get_of(caller.owner, id).video_url
+    """The first result, a video or an image, at an address that stays: its copy where that can be read over HTTP."""
+    api = parts(request)
+    url = api.store.get_of(caller.owner, id).video_url
+    url = (link(api.store.archived_of([id]).get(id, []), api.archive) or url) if url else None
     if url is None:
         raise Refusal(404, "no_video", "this generation has no video; its status says why")
     if not url.startswith(("https://", "http://")):
@@ -141,10 +133,6 @@ def cancel(request: Request, caller: Writer, id: UUID) -> Acknowledged:
 def retry(request: Request, response: Response, caller: Writer, id: UUID) -> Submitted:
     """Ask anew, and pay anew, for one that failed or was cancelled; asked again, this gives the same generation."""
     api = parts(request)
-    generation = api.store.get_of(caller.owner, id)
-    if generation.status not in (Status.FAILED, Status.CANCELLED):
-        raise WrongState(f"one that is {generation.status} is not asked for anew")
-    anew = {"id": uuid4(), "idempotency_key": f"retry:{id}", "retry_of": id}
-    submitted = submit_one(api, generation.request.model_copy(update=anew))
+    submitted = submit_one(api, api.store.get_of(caller.owner, id).anew())
     response.headers["Location"] = f"/v1/generations/{submitted.id}"
     return submitted

@@ -16,14 +16,15 @@ class Guarded:
     """Adds them to the answers of an app, and keeps answers out of caches unless they say otherwise.
 
     Args:
-        media_sources: where the page may play videos from, as in a Content-Security-Policy.
+        media_sources: where the page may show videos and images from, as in a Content-Security-Policy.
     """
 
     def __init__(self, app: ASGIApp, media_sources: str) -> None:
         self._app = app
         policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
-            f" media-src 'self' {media_sources}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+            f" img-src 'self' {media_sources}; media-src 'self' {media_sources};"
+            " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         self._headers = (*_ALWAYS, (b"content-security-policy", policy.encode()))
 

@@ -77,7 +77,7 @@ class Limiter:
 
     def __init__(self, settings: ApiSettings) -> None:
         self._windows = FixedWindowRateLimiter(MemoryStorage())
-        self._limits = {name: settings.limit(name) for name in ("read", "write", "refresh")}
+        self._limits = {name: settings.limit(name) for name in ("read", "write", "refresh", "webhook")}
 
     async def spend(self, limit: str, *whose: str) -> None:
         """Count one request.

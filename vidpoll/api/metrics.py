@@ -1,13 +1,13 @@
-"""Counters of one process of the HTTP side, in Prometheus' form."""
+"""Counters of one process of the HTTP side, and what all processes share, in Prometheus' form."""
 
 import time
-from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidpoll.generation import FINAL, Status
+from vidpoll.telemetry import webhook_counter
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -15,19 +15,22 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 class Metrics:
     """A registry of its own, so that several apps may live in one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Collector) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(shared)
         self.requests = Counter(
             "vidpoll_api_requests_total", "Answers by status.", ["method", "status"], registry=self.registry
         )
+        self._webhooks = webhook_counter(self.registry)
         self._counters: dict[tuple[str, int], Counter] = {}
         self.seconds = Histogram(
             "vidpoll_api_first_byte_seconds", "Until the answer began.", buckets=_BUCKETS, registry=self.registry
         )
         self.streams = Gauge("vidpoll_api_streams", "Open event streams and held answers.", registry=self.registry)
-        self.open = Gauge(
-            "vidpoll_generations_open", "Generations that have not ended.", ["status"], registry=self.registry
-        )
+
+    def webhook(self, account: str, outcome: str) -> None:
+        """Count a vendor's webhook that no worker is told of."""
+        self._webhooks.labels(account, outcome).inc()
 
     def answered(self, method: str, status: int) -> None:
         """Count an answer."""
@@ -36,12 +39,10 @@ class Metrics:
             counter = self._counters[method, status] = self.requests.labels(method, status)
         counter.inc()
 
-    def update(self, *, streams: int, open_by_status: Mapping[Status, tuple[int, float]]) -> None:
-        """Set what is only known when somebody asks."""
+    def told(self, *, streams: int) -> bytes:
+        """All of it, with what is only known when somebody asks; it waits for servers."""
         self.streams.set(streams)
-        for status in Status:
-            if status not in FINAL:
-                self.open.labels(status.value).set(open_by_status.get(status, (0, 0.0))[0])
+        return generate_latest(self.registry)
 
 
 class Counted:

@@ -1,12 +1,11 @@
 """What operators and probes ask: is it up, what waits, how does it go."""
 
-from dataclasses import asdict
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from vidpoll.api.keys import Caller, Operator, Reader
@@ -18,6 +17,7 @@ router = APIRouter(tags=["operating"])
 
 MOST_HOURS: Final = 24 * 366
 All = Annotated[bool, Query(alias="all", description="Everybody's, for keys with the scope `operate`.")]
+Named = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class Waiting(BaseModel):
@@ -36,10 +36,11 @@ class Queue(BaseModel):
     unknown: Waiting
 
 
-class Stats(BaseModel):
-    """How the generations of a while ended; averages are null where there is nothing to average."""
+class Ends(BaseModel):
+    """How generations ended; averages and quantiles are null where there is nothing to count."""
 
-    hours: float
+    provider: str | None
+    model: str | None
     total: int
     completed: int
     failed: int
@@ -47,10 +48,21 @@ class Stats(BaseModel):
     late: int
     success_rate: float | None
     average_completion_s: float | None
+    p50_completion_s: float | None
+    p90_completion_s: float | None
     average_run_s: float | None
+    average_queue_s: float | None
+    average_detection_s: float | None
     average_checks: float | None
     average_submits: float | None
     errors: dict[str, int]
+
+
+class Stats(Ends):
+    """How the generations of a while ended: all together, and by model."""
+
+    hours: float
+    by_model: list[Ends]
 
 
 class KeyView(BaseModel):
@@ -89,11 +101,14 @@ def stats(
     request: Request,
     caller: Reader,
     hours: Annotated[float, Query(gt=0, le=MOST_HOURS)] = 24,
+    provider: Named = None,
+    model: Named = None,
     everybody: All = False,
 ) -> Stats:
     """How generations accepted within the last hours ended."""
-    found = parts(request).store.statistics(_whose(caller, everybody), hours)
-    return Stats(hours=hours, success_rate=found.success_rate, **asdict(found))
+    whose = _whose(caller, everybody)
+    together, models = parts(request).store.statistics(whose, hours, provider=provider, model=model)
+    return Stats(hours=hours, by_model=[Ends(**one.to_json()) for one in models], **together.to_json())
 
 
 def _whose(caller: Caller, everybody: bool) -> str | None:
@@ -119,8 +134,7 @@ async def readyz(request: Request) -> str:
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=problems(401, 403, 429, 503))
 async def metrics(request: Request, caller: Operator) -> Response:
-    """Counters for Prometheus."""
+    """Counters for Prometheus. Of what all processes share, what cannot be read now is left out."""
     api = parts(request)
-    open_by_status = await run_in_threadpool(api.store.open_by_status, None)
-    api.metrics.update(streams=api.tail.count(), open_by_status=open_by_status)
-    return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    told = await run_in_threadpool(api.metrics.told, streams=api.tail.count())
+    return Response(told, media_type=CONTENT_TYPE_LATEST)

@@ -10,8 +10,10 @@ from vidpoll.api.keys import Keyring, Limiter
 from vidpoll.api.metrics import Metrics
 from vidpoll.api.settings import ApiSettings
 from vidpoll.api.tail import Tail
+from vidpoll.archive import Archive
 from vidpoll.client import Client
 from vidpoll.doorbell import Doorbell
+from vidpoll.inbound.receiving import Receiving
 from vidpoll.store import Store
 from vidpoll.store.live import LiveStore
 
@@ -24,6 +26,7 @@ class Parts:
         store: for routes that write or read much, from threads.
         live: for what is read all the time, from the event loop.
         client: sends to workers, as every other service does.
+        receiving: takes vendors' webhooks; None without a providers file.
     """
 
     settings: ApiSettings
@@ -36,6 +39,8 @@ class Parts:
     limiter: Limiter
     doorbell: Doorbell
     metrics: Metrics
+    archive: Archive | None = None
+    receiving: Receiving | None = None
 
 
 def parts(request: Request) -> Parts:

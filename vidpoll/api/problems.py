@@ -15,10 +15,12 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidpoll.errors import (
+    EndpointNotFound,
     GenerationNotFound,
     IdempotencyConflict,
     InvalidRequest,
     NotConfigured,
+    ProjectNotFound,
     Unavailable,
     UnknownTarget,
     VidpollError,
@@ -98,6 +100,10 @@ def refusal_of(error: VidpollError) -> Refusal:
             return Refusal(409, error.code, str(error))
         case GenerationNotFound():
             return Refusal(404, error.code, "there is no such generation")
+        case ProjectNotFound():
+            return Refusal(404, error.code, "there is no such project")
+        case EndpointNotFound():
+            return Refusal(404, error.code, "there is no such webhook endpoint")
         case WrongState():
             return Refusal(409, error.code, str(error))
         case Unavailable() | NotConfigured():

@@ -39,7 +39,7 @@ def serve(app: FastAPI, host: str, port: int, started: Callable[[], None] = lamb
     """Serve until SIGINT or SIGTERM."""
     _allow_many_connections()
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S, backlog=4096,
     )  # fmt: skip
     _Server(config, app.state.parts, started).run()

@@ -4,9 +4,10 @@
 ``VIDPOLL_API_READ_LIMIT``       requests that read, per key and process, e.g. ``6000/minute``
 ``VIDPOLL_API_WRITE_LIMIT``      requests that write, per key and process
 ``VIDPOLL_API_REFRESH_LIMIT``    refreshes of one generation, per process
+``VIDPOLL_API_WEBHOOK_LIMIT``    webhooks of vendors, per address and process
 ``VIDPOLL_API_STREAMS``          event streams an owner may have open, per process
 ``VIDPOLL_API_CORS_ORIGINS``     JSON array of origins whose pages may use the API; none if not set
-``VIDPOLL_API_MEDIA_SOURCES``    where the page may play videos from, as in a Content-Security-Policy
+``VIDPOLL_API_MEDIA_SOURCES``    where the page may show videos and images from, as in a Content-Security-Policy
 ``VIDPOLL_API_POOL_SIZE``        connections to Postgres for the reads of the event loop
 ``VIDPOLL_API_ETA_REFRESH_S``    seconds between two reads of the learned durations
 ================================ ==============================================================================
@@ -40,6 +41,7 @@ class ApiSettings(BaseSettings):
     read_limit: Limit = "6000/minute"
     write_limit: Limit = "600/minute"
     refresh_limit: Limit = "1/5 seconds"
+    webhook_limit: Limit = "6000/minute"
     streams: int = Field(default=100, ge=1)
     cors_origins: list[str] = []
     media_sources: str = "https: http://127.0.0.1:*"
@@ -47,7 +49,7 @@ class ApiSettings(BaseSettings):
     eta_refresh_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
 
     def limit(self, name: str) -> RateLimitItem:
-        """The limit called ``read``, ``write`` or ``refresh``."""
+        """The limit called ``read``, ``write``, ``refresh`` or ``webhook``."""
         return parse(getattr(self, f"{name}_limit"))
 
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Body, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
+from vidpoll import tracing
 from vidpoll.api.keys import Caller, Writer
 from vidpoll.api.parts import Parts, parts
 from vidpoll.api.problems import Problem, problems, refusal_of
 from vidpoll.api.status import news, wait_s
 from vidpoll.api.views import ErrorView, StatusWord
 from vidpoll.errors import InvalidRequest, PartlyRefused, Unavailable, VidpollError
-from vidpoll.generation import FINAL, PROMPT_LIMIT, TIMEOUT_LIMIT_S, GenerationRequest, Status
+from vidpoll.generation import FINAL, PROMPT_LIMIT, TIMEOUT_LIMIT_S, GenerationRequest, Kind, Status
 
 router = APIRouter(prefix="/v1/generations", tags=["asking"])
 
@@ -23,13 +24,17 @@ MOST_REQUESTS: Final = 100
 
 
 class NewGeneration(BaseModel):
-    """One video asked for; its owner is the key's. Checked as a :class:`GenerationRequest`, described here."""
+    """One video or image asked for; its owner is the key's. Checked as a :class:`GenerationRequest`, described here."""
 
     model_config = ConfigDict(extra="forbid")
 
     provider: str = Field(min_length=1, max_length=200)
     model: str = Field(min_length=1, max_length=200)
     prompt: str = Field(min_length=1, max_length=PROMPT_LIMIT, pattern=r"\S")
+    kind: Kind = Field(default="video", description="What is to be made; the model must be able to.")
+    parent: UUID | None = Field(
+        default=None, description="Of an upscale or an extend: the completed generation whose result it begins with."
+    )
     account: str | None = Field(default=None, min_length=1, max_length=200)
     params: dict[str, JsonValue] = Field(default_factory=dict)
     priority: int = Field(default=0, ge=0, le=9)
@@ -88,13 +93,16 @@ async def submit(
     asked: Asked,
     idempotency_key: IdempotencyKey = None,
     prefer: Annotated[str | None, Header(description="`wait=N`: stay N seconds at most for one video.")] = None,
+    traceparent: Annotated[
+        str | None, Header(description="W3C trace context that the videos' spans go on with.")
+    ] = None,
 ) -> Submitted | Results:
     """Ask for one video, or for up to 100: bad ones of several hold up none of the good."""
-    api = parts(request)
+    api, trace = parts(request), tracing.current() or traceparent
     if isinstance(asked, list):
-        return Results(results=await run_in_threadpool(_submit_many, api, caller, asked, idempotency_key))
+        return Results(results=await run_in_threadpool(_submit_many, api, caller, asked, idempotency_key, trace))
     asked_for = _request(caller, asked, idempotency_key)
-    submitted = await run_in_threadpool(submit_one, api, asked_for)
+    submitted = await run_in_threadpool(submit_one, api, asked_for, trace)
     response.headers["Location"] = f"/v1/generations/{submitted.id}"
     if seconds := wait_s(prefer):
         submitted = await _stayed(request, caller, submitted, seconds)
@@ -114,13 +122,13 @@ async def _stayed(request: Request, caller: Caller, submitted: Submitted, wait_s
     return Submitted(id=submitted.id, status=row.status, new=submitted.new, **ended)
 
 
-def submit_one(api: Parts, request: GenerationRequest) -> Submitted:
+def submit_one(api: Parts, request: GenerationRequest, traceparent: str | None = None) -> Submitted:
     """Ask for it. ``request`` carries an id, to be used unless its idempotency key is known."""
-    return _submitted(api, request, api.client.submit(request))
+    return _submitted(api, request, api.client.submit(request, traceparent=traceparent))
 
 
 def _submit_many(
-    api: Parts, caller: Caller, asked: Sequence[JsonValue], header_key: str | None
+    api: Parts, caller: Caller, asked: Sequence[JsonValue], header_key: str | None, traceparent: str | None
 ) -> list[Submitted | Refused]:
     if not 1 <= len(asked) <= MOST_REQUESTS:
         raise InvalidRequest([f"the array: must have 1 to {MOST_REQUESTS} requests, not {len(asked)}"])
@@ -131,7 +139,7 @@ def _submit_many(
             good[place] = _request(caller, fields, None if header_key is None else f"{header_key}/{place}")
         except InvalidRequest as error:
             results[place] = _refused(error)
-    for (place, request), outcome in zip(good.items(), _outcomes(api, list(good.values())), strict=True):
+    for (place, request), outcome in zip(good.items(), _outcomes(api, list(good.values()), traceparent), strict=True):
         if isinstance(outcome, VidpollError):
             results[place] = _refused(outcome)
         else:
@@ -139,9 +147,9 @@ def _submit_many(
     return [results[place] for place in range(len(asked))]
 
 
-def _outcomes(api: Parts, requests: Sequence[GenerationRequest]) -> list[UUID | VidpollError]:
+def _outcomes(api: Parts, requests: Sequence[GenerationRequest], traceparent: str | None) -> list[UUID | VidpollError]:
     try:
-        return list(api.client.submit_many(requests))
+        return list(api.client.submit_many(requests, traceparent=traceparent))
     except PartlyRefused as refused:
         return [id or refused.errors[place] for place, id in enumerate(refused.ids)]
 

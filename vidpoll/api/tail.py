@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from vidpoll.doorbell import CHANNEL
 from vidpoll.errors import StoreUnavailable
+from vidpoll.redis_url import connect_async
 from vidpoll.store.live import PAGE, Event, Horizon, LiveStore
 
 log = logging.getLogger("vidpoll.api")
@@ -109,7 +109,7 @@ class Tail:
 
     def __init__(self, live: LiveStore, redis_url: str) -> None:
         self._live = live
-        self._redis = redis.asyncio.Redis.from_url(
+        self._redis = connect_async(
             redis_url, socket_connect_timeout=5, health_check_interval=15, retry=Retry(NoBackoff(), 0)
         )
         self._rang = asyncio.Event()

@@ -3,16 +3,19 @@
 import json
 import math
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from vidpoll.copies import Copies
 from vidpoll.eta import Eta
-from vidpoll.generation import FINAL, Generation
+from vidpoll.event_document import event_document
+from vidpoll.generation import FINAL, Generation, Kind
 from vidpoll.store.live import Event, StatusRow
 
 StatusWord = Literal["pending", "submitting", "processing", "unknown", "completed", "failed", "cancelled"]
+ArchiveWord = Literal["waiting", "stored", "failed"]
 #: Bytes a status may have.
 STATUS_LIMIT: Final = 200
 
@@ -26,10 +29,11 @@ class ErrorView(BaseModel):
 
 
 class StatusView(BaseModel):
-    """How a generation stands."""
+    """How a generation stands; ``kind`` is told unless it is a video."""
 
     id: UUID
     status: StatusWord
+    kind: Kind | None = None
     progress: int
     video_url: str | None = None
     error: ErrorView | None = None
@@ -41,11 +45,29 @@ class StatusView(BaseModel):
     checks: int | None = None
 
 
+class FileView(BaseModel):
+    """The copy of a file of a result."""
+
+    position: int
+    kind: str
+    archive: ArchiveWord
+    archived_url: str | None
+    content_type: str | None
+    bytes: int | None
+    sha256: str | None
+    attempts: int
+    error: ErrorView | None
+    stored_at: datetime | None
+    expires_at: datetime | None
+
+
 class GenerationView(BaseModel):
     """A generation, as its owner sees it."""
 
     id: UUID
     status: StatusWord
+    kind: Kind
+    parent_id: UUID | None
     progress: int
     stage: str | None
     overdue: bool
@@ -76,13 +98,19 @@ class GenerationView(BaseModel):
     expected_at: datetime | None
     deadline_at: datetime | None
     cancel_requested_at: datetime | None
+    archive: ArchiveWord | None
+    archived_url: str | None
+    expires_at: datetime | None
+    files: list[FileView]
 
 
-_COMPUTED: Final = {"eta_s", "eta_p90_s", "elapsed_s", "next_check_s"}
+_COMPUTED: Final = {
+    "eta_s", "eta_p90_s", "elapsed_s", "next_check_s", "archive", "archived_url", "expires_at", "files",
+}  # fmt: skip
 _SHOWN: Final = tuple(name for name in GenerationView.model_fields if name not in _COMPUTED)
 
 
-def generation_view(generation: Generation, eta: Eta | None) -> GenerationView:
+def generation_view(generation: Generation, eta: Eta | None, copies: Copies) -> GenerationView:
     """Everything its owner may see of a generation."""
     next_check_s = generation.next_check_s()
     return GenerationView(
@@ -91,6 +119,10 @@ def generation_view(generation: Generation, eta: Eta | None) -> GenerationView:
         eta_p90_s=eta.p90_s if eta else None,
         elapsed_s=int(generation.elapsed_s()),
         next_check_s=None if next_check_s is None else math.ceil(next_check_s),
+        archive=cast(ArchiveWord | None, copies.archive),
+        archived_url=copies.archived_url,
+        expires_at=copies.expires_at,
+        files=[FileView(**one) for one in copies.files],
     )
 
 
@@ -130,6 +162,8 @@ def _shorten(view: dict[str, Any], row: StatusRow) -> None:
 
 def _status(row: StatusRow) -> dict[str, Any]:
     view: dict[str, Any] = {"id": str(row.id), "status": row.status, "progress": row.progress}
+    if row.kind != "video":
+        view["kind"] = row.kind
     if row.video_url:
         view["video_url"] = row.video_url
     if row.error:
@@ -153,37 +187,23 @@ def _eta(eta: Eta | None) -> dict[str, Any]:
 
 def snapshot_json(row: StatusRow, eta: Eta | None) -> bytes:
     """The first event of a stream: how it stands."""
-    view = (
-        _status(row) | _times(row, eta) | {"version": row.version, "kind": "snapshot", "at": row.updated_at.isoformat()}
-    )
+    is_snapshot = {"version": row.version, "kind": "snapshot", "at": row.updated_at.isoformat()}
+    view = _status(row) | _times(row, eta) | is_snapshot
     if row.error:
         view["error"] = row.error
-    return _encoded(view | _set(stage=row.stage, overdue=row.overdue, project_id=row.project_id))
+    what = _set(generation_kind=None if row.kind == "video" else row.kind, content_type=row.content_type)
+    return _encoded(view | _set(stage=row.stage, overdue=row.overdue, project_id=row.project_id) | what)
 
 
 def event_json(event: Event, eta: Eta | None) -> bytes:
     """An event, as clients get it; of one that is at the provider with the ETA at that moment, and how long it ran."""
-    data = event.data
-    view: dict[str, Any] = {
-        "id": str(event.generation_id), "version": event.version, "kind": event.kind, "status": event.status,
-        "at": event.at.isoformat(),
-    }  # fmt: skip
-    if event.status in ("pending", "submitting"):
-        view["progress"] = 0
-    elif event.status == "completed":
-        view["progress"] = 100
-    elif "progress" in data:
-        view["progress"] = data["progress"]
-    if "code" in data:
-        view["error"] = {name: data.get(name) for name in ("code", "message", "retryable")}
+    document = event_document(
+        event.generation_id, version=event.version, kind=event.kind, status=event.status, data=event.data,
+        at=event.at, project_id=event.project_id, of_kind=event.of_kind,
+    )  # fmt: skip
     if event.status == "processing":
-        view |= _eta(eta) | {"elapsed_s": int(event.age_s)}
-    stage = data.get("stage") or data.get("reason")
-    return _encoded(
-        view
-        | _set(stage=stage, overdue=data.get("overdue"), video_url=data.get("video_url"), late=data.get("late"))
-        | _set(project_id=event.project_id)
-    )
+        document |= _eta(eta) | {"elapsed_s": int(event.age_s)}
+    return _encoded(document)
 
 
 def _set(**values: Any) -> dict[str, Any]:

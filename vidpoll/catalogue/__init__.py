@@ -5,15 +5,16 @@ environment variable holds its key, where the simulator plays it.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat
 
 from vidpoll.catalogue.params import Param
+from vidpoll.generation import Kind
 
 _FROZEN: Final = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +23,8 @@ class Model(BaseModel):
     """One model of a vendor.
 
     Attributes:
-        kind: what comes out.
+        kinds: what it can be asked for.
+        begins_with: for an upscale or an extend, the parameter of its own that may name what its parent would.
         typical_s: seconds half of its results take; the prior of learned polling.
         expected_s, timeout_s: seconds after which it is overdue, and no longer expected.
         price: in words, as the vendor says it.
@@ -34,7 +36,8 @@ class Model(BaseModel):
 
     model_config = _FROZEN
 
-    kind: Literal["video", "image", "upscale"] = "video"
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("video",)
+    begins_with: dict[Kind, str] = Field(default_factory=dict)
     typical_s: PositiveFloat = 75.0
     expected_s: PositiveFloat = 300.0
     timeout_s: PositiveFloat = 1800.0
@@ -44,10 +47,12 @@ class Model(BaseModel):
     replaced_by: str | None = None
     params: dict[str, Param] = Field(default_factory=dict)
 
-    def problems(self, params: Mapping[str, JsonValue]) -> list[str]:
-        """What is wrong with these parameters, one sentence each."""
+    def problems(self, params: Mapping[str, JsonValue], *, brought: Collection[str] = ()) -> list[str]:
+        """What is wrong with these parameters, one sentence each; those that are ``brought`` later are not missed."""
         missing = [
-            f"params.{name}: is required" for name, one in self.params.items() if one.required and name not in params
+            f"params.{name}: is required"
+            for name, one in self.params.items()
+            if one.required and name not in params and name not in brought
         ]
         wrong = (
             f"params.{name}: {self.params[name].problem(value)}"
@@ -85,6 +90,8 @@ class Entry(BaseModel):
         key_env: the environment variable in which the vendor's own clients look for the key.
         simulator: path at the simulator.
         simulator_key: what a key at the simulator looks like; ``{key}`` stands for the account's own part of it.
+        webhook_secret_env: the environment variable in which what it signs webhooks with is looked for.
+        simulator_webhook_secret: what the simulator signs with in its place.
         options: what an account says of itself, unless it says otherwise.
         simulator_options: what one at the simulator says besides.
     """
@@ -97,6 +104,8 @@ class Entry(BaseModel):
     key_env: str
     simulator: str
     simulator_key: Annotated[str, Field(pattern=r"\{key\}")] = "{key}"
+    webhook_secret_env: str | None = None
+    simulator_webhook_secret: str | None = None
     options: dict[str, str] = Field(default_factory=dict)
     simulator_options: dict[str, str] = Field(default_factory=dict)
     models: dict[str, Model]
@@ -130,6 +139,16 @@ def catalogue() -> dict[str, Entry]:
 def find(provider: str, model: str) -> Model | None:
     """What is known of a provider's model; None when nothing is."""
     return next((entry.models[model] for entry in _of(provider) if model in entry.models), None)
+
+
+def kinds_of(provider: str) -> frozenset[Kind]:
+    """What a provider can be asked for with one model or another; nothing when nothing is known of it.
+
+    Example:
+        >>> sorted(kinds_of("veo"))
+        ['extend', 'video']
+    """
+    return frozenset(kind for entry in _of(provider) for model in entry.models.values() for kind in model.kinds)
 
 
 def _of(provider: str) -> Iterator[Entry]:

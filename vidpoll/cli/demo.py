@@ -23,8 +23,9 @@ from vidpoll.client import Client
 from vidpoll.devstack import DevStack, project_folder
 from vidpoll.errors import InvalidRequest, NotConfigured
 from vidpoll.generation import Generation, GenerationRequest, Status
+from vidpoll.logs import set_up_logs
 from vidpoll.providers_file import load_accounts
-from vidpoll.settings import running_stack
+from vidpoll.settings import load_settings, running_stack
 
 #: What the simulator allows each key in any second: the rate and burst of the accounts as shipped.
 STATUS_LIMIT: Final = 12
@@ -44,10 +45,11 @@ def demo(
     """Run COUNT generations at all providers, in a stack of its own; check that each ended and was paid for once."""
     wanted = _requests(file or project_folder() / "config" / "demo-requests.jsonl", count)
     say = err.print if as_json else out.print
-    say("starting Redis, Postgres, the simulated providers, a worker and beat …")
+    set_up_logs(load_settings())
+    say("starting Redis, Postgres, the simulated providers, a worker, beat and the API …")
     _empty(dir)
     limits = ["--status-limit", str(STATUS_LIMIT), "--submit-limit", str(SUBMIT_LIMIT)]
-    with DevStack(dir, simulator=limits, time_scale=time_scale, own_servers=True) as stack:
+    with DevStack(dir, simulator=limits, time_scale=time_scale, own_servers=True, api_port=0) as stack:
         accounts = _simulated_accounts(stack)
         started_at = time.monotonic()
         client = Client(broker_url=stack.urls["broker_url"], database_url=stack.urls["database_url"])

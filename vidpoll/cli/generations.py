@@ -1,4 +1,4 @@
-"""Commands about generations: submit, status, watch, cancel, refresh."""
+"""Commands about generations: submit, status, watch, cancel, refresh, retry."""
 
 import json
 import time
@@ -15,20 +15,32 @@ from pydantic import JsonValue
 from rich.live import Live
 
 from vidpoll import catalogue
+from vidpoll.cli import projects
 from vidpoll.cli.jsonl import read_requests
-from vidpoll.cli.output import AsJson, err, generation_json, generation_table, out, outcome, print_json
+from vidpoll.cli.output import (
+    ENDED_WITHOUT,
+    TIME_IS_UP,
+    AsJson,
+    complain,
+    err,
+    error_json,
+    generation_json,
+    generation_table,
+    out,
+    outcome,
+    print_json,
+)
 from vidpoll.client import Client
+from vidpoll.copies import copies_of
 from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest, Status
-from vidpoll.services import build_store
+from vidpoll.parents import parent_of
+from vidpoll.services import build_archive, build_store
 from vidpoll.settings import load_settings
 
 #: Seconds between two looks of a watch.
 LOOK_S: Final = 1.0
-#: Exit codes of ``submit --wait``: it ended without a video; it has not ended.
-ENDED_WITHOUT: Final = 3
-GOES_ON: Final = 4
 Ids = Annotated[list[str], typer.Argument(help="Generation ids.")]
 
 
@@ -41,6 +53,12 @@ def submit(
             help="The provider's model name. If not given, the first that its accounts list and that is not retired, "
             "with the first value of each parameter the model cannot do without."
         ),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="What is to be made: video, image, upscale or extend; `vidpoll models` says who can.")
+    ] = "video",
+    parent: Annotated[
+        str | None, typer.Option(help="Of an upscale or an extend: the id of the generation it begins with.")
     ] = None,
     owner: Annotated[str, typer.Option(help="Who asks.")] = "default",
     account: Annotated[str | None, typer.Option(help="The account that pays.")] = None,
@@ -58,34 +76,49 @@ def submit(
         float | None,
         typer.Option(min=0, help="Stay for so many seconds at most; print the video's address if it is made."),
     ] = None,
+    pace: Annotated[
+        float | None, typer.Option(min=0, help="With --file: as one project, with so many seconds between two starts.")
+    ] = None,
+    max_parallel: Annotated[
+        int | None, typer.Option(min=1, help="With --file: as one project, with so many at once at most.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the HTTP request that would be sent to the provider; send nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for one video, or for all of a JSON Lines file.
+    """Ask for one video or image, or for all of a JSON Lines file.
 
+    With --pace or --max-parallel the file becomes a project, watched until it ends: see `vidpoll project`.
     With --wait the exit code is 0 with a video, 3 when it ended without one, 4 when it goes on (its id is printed).
     """
     if file is not None and prompt is not None:
         raise InvalidRequest(["prompt: is given beside --file, whose lines have their own"])
     if file is not None and (wait is not None or dry_run):
         raise InvalidRequest(["--wait, --dry-run: are for one video, not for a --file"])
+    if file is None and (pace is not None or max_parallel is not None):
+        raise InvalidRequest(["--pace, --max-parallel: are for a --file"])
+    if file is not None and (pace is not None or max_parallel is not None):
+        projects.submit_batch(file, owner, pace or 0.0, max_parallel, idempotency_key, as_json=as_json)
+        return
     if file is not None:
         _submit_file(file, owner, as_json)
         return
     params = _params(param or [])
     if provider is not None and model is None:
-        model, least = _chosen(provider, account)
+        model, least = _chosen(provider, account, kind)
         params = {**least, **params}
     fields = {
-        "prompt": prompt, "provider": provider, "model": model, "owner": owner, "account": account,
+        "prompt": prompt, "provider": provider, "model": model, "kind": kind, "parent": parent, "owner": owner,
+        "account": account,
         "params": params, "idempotency_key": idempotency_key, "priority": priority,
         "timeout_s": timeout_s, "project_id": project_id,
     }  # fmt: skip
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
     if dry_run:
-        _show(preview(load_settings().accounts, request), as_json)
+        settings = load_settings()
+        found = parent_of(request, build_store(settings).find) if request.parent else None
+        _show(preview(settings.accounts, request, found), as_json)
         return
     if wait is not None:
         _submit_and_wait(request, wait, as_json)
@@ -106,11 +139,19 @@ def status(
     client = Client()
     generations = client.status(ids) if ids else build_store(load_settings()).recent(limit)
     if as_json:
-        print_json([generation_json(one, client.eta(one)) for one in generations])
+        print_json(_with_copies([generation_json(one, client.eta(one)) for one in generations], generations))
     elif generations:
         out.print(generation_table((one, client.eta(one)) for one in generations))
     else:
         out.print("no generations yet; ask for one with `vidpoll submit`")
+
+
+def _with_copies(shown: list[dict[str, Any]], generations: Sequence[Generation]) -> list[dict[str, Any]]:
+    """The same, with what is told of copies of their files."""
+    settings = load_settings()
+    archive, found = build_archive(settings), build_store(settings).archived_of([one.id for one in generations])
+    copies = [copies_of(one, found.get(one.id, []), archive) for one in generations]
+    return [one | asdict(its) for one, its in zip(shown, copies, strict=True)]
 
 
 def watch(
@@ -144,6 +185,27 @@ def refresh(ids: Ids, as_json: AsJson = False) -> None:
     _each(ids, Client().refresh, "refresh asked for", as_json)
 
 
+def retry(ids: Ids, as_json: AsJson = False) -> None:
+    """Ask anew for generations that failed or were cancelled; each is paid for again. Asked twice, one is made."""
+    client, refused = Client(), False
+    for id in ids:
+        try:
+            request = client.status(id).anew()
+            told = client.submit(request)
+        except VidpollError as error:
+            refused = True
+            print_json({"retry_of": id, **error_json(error)}) if as_json else complain(error, as_json=False)
+            continue
+        new = told == request.id
+        words = "asked for anew, and paid for again" if new else "was asked for anew before"
+        if as_json:
+            print_json({"id": told, "retry_of": id, "new": new})
+        else:
+            out.print(f"{id}: {words}: {told}", highlight=False, soft_wrap=True)
+    if refused:
+        raise typer.Exit(1)
+
+
 def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -> None:
     """Show how they stand until they are final, every second: times change without a new version."""
     give_up_at = float("inf") if timeout_s is None else time.monotonic() + timeout_s
@@ -160,12 +222,13 @@ def _watch(client: Client, ids: Sequence[UUID | str], timeout_s: float | None) -
             time.sleep(LOOK_S)
 
 
-def _chosen(provider: str, account: str | None) -> tuple[str, dict[str, JsonValue]]:
-    """The model of a request that names none, and the parameters that it needs."""
+def _chosen(provider: str, account: str | None, kind: str = "video") -> tuple[str, dict[str, JsonValue]]:
+    """The model of a request that names none, and the parameters that it needs: the first that makes this kind."""
     models = [name for one in load_settings().accounts.offering(provider, account) for name in one.models]
     known = {name: catalogue.find(provider, name) or catalogue.Model() for name in models}
     today = datetime.now(UTC).date()
-    chosen = next((name for name in models if not known[name].retired(today)), models[0])
+    able = [name for name in models if kind in known[name].kinds] or models
+    chosen = next((name for name in able if not known[name].retired(today)), able[0])
     return chosen, known[chosen].least()
 
 
@@ -200,7 +263,7 @@ def _submit_and_wait(request: GenerationRequest, wait_s: float, as_json: bool) -
         words = f"{one.status}: {outcome(one)}" if one.status.final else f"see how it goes: vidpoll watch {one.id}"
         err.print(words, highlight=False, soft_wrap=True)
     if one.status is not Status.COMPLETED:
-        raise typer.Exit(ENDED_WITHOUT if one.status.final else GOES_ON)
+        raise typer.Exit(ENDED_WITHOUT if one.status.final else TIME_IS_UP)
 
 
 def _submit_file(file: Path, owner: str, as_json: bool) -> None:

@@ -24,11 +24,13 @@ def models(
         print_json([_row(entry, name, model) for entry in entries for name, model in entry.models.items()])
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("provider", "model", "kind", "half done", "results last", "price", "parameters"):
+    for column in ("provider", "model", "kinds", "half done", "results last", "price", "parameters"):
         table.add_column(column, overflow="fold")
     for entry in entries:
         for name, model in entry.models.items():
-            table.add_row(entry.provider, _named(name, model), model.kind, _seconds(model.typical_s), *_words(model))
+            table.add_row(
+                entry.provider, _named(name, model), ", ".join(model.kinds), _seconds(model.typical_s), *_words(model)
+            )
     out.print(table)
     keys = ", ".join(f"{entry.key_env} ({entry.name})" for entry in entries)
     out.print(f"\nkeys are read from: {keys}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Commands for operators: the lanes, the dead letters, the database."""
+"""Commands for operators: health, the dead letters, the database."""
 
 from dataclasses import asdict
 from typing import Annotated, Final
@@ -8,29 +8,10 @@ from rich.markup import escape
 
 from vidpoll.cli.output import AsJson, mapping_table, out, print_json
 from vidpoll.health import look
-from vidpoll.lanes import both_lanes
-from vidpoll.services import build, build_lanes, build_store
+from vidpoll.services import build, build_store
 from vidpoll.settings import load_settings
 from vidpoll.store import connect
 from vidpoll.store.migrating import upgrade
-
-
-def lanes(as_json: AsJson = False) -> None:
-    """What waits in each lane, what is due, and which lanes are paused or slowed."""
-    settings = load_settings()
-    reader = build_lanes(settings)
-    rows = []
-    for account in settings.accounts.accounts.values():
-        rates = {"submit": account.submit_rate, "status": account.status_rate}
-        rows += [{**reader.view(lane), "rate": rates[lane.verb]} for lane in both_lanes(account.name)]
-    if as_json:
-        print_json(rows)
-    else:
-        out.print(
-            mapping_table(
-                rows, ["account", "verb", "waiting", "due", "in_flight", "rate", "slow_rate", "paused_s", "reason"]
-            )
-        )
 
 
 def dead_letters(

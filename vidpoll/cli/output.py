@@ -10,12 +10,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from typer.exceptions import TyperException
 
 from vidpoll.errors import VidpollError
 from vidpoll.eta import Eta
 from vidpoll.generation import Generation
 from vidpoll.redact import redacted
 
+#: Exit code of what stayed until the end, which came without all there was to be.
+ENDED_WITHOUT: Final = 3
+#: Exit code of what gave up waiting; what it waited for goes on.
+TIME_IS_UP: Final = 4
 #: Columns from which on everything about a generation fits in one line.
 WIDE: Final = 180
 #: Where nobody looks at a terminal, lines may be long.
@@ -27,6 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines in
 STYLES: Final = {
     "completed": "green", "failed": "red", "cancelled": "yellow", "unknown": "magenta",
     "processing": "cyan", "submitting": "blue", "pending": "dim",
+    "running": "cyan", "waiting": "dim", "skipped": "yellow",
 }  # fmt: skip
 
 
@@ -37,11 +43,35 @@ def print_json(value: object) -> None:
 
 def complain(error: VidpollError, *, as_json: bool) -> None:
     """Say what went wrong, on standard error."""
-    said = redacted(str(error))
+    problems = error_json(error)["error"].get("errors", [])
     if as_json:
-        print_json({"error": {"code": error.code, "message": said}})
+        print_json(error_json(error))
+    elif problems:
+        err.print(f"[bold red]error:[/] {len(problems)} things are wrong", highlight=False)
+        for problem in problems:
+            err.print(f"  {problem}", soft_wrap=True, highlight=False, markup=False)
     else:
-        err.print(f"[bold red]error:[/] {escape(said)}", soft_wrap=True, highlight=False)
+        err.print(f"[bold red]error:[/] {escape(redacted(str(error)))}", soft_wrap=True, highlight=False)
+
+
+def error_json(error: VidpollError) -> dict[str, Any]:
+    """What went wrong, for machines; where it is several things, each of them in ``errors`` too."""
+    problems = [redacted(one) for one in getattr(error, "problems", ())]
+    several = {"errors": problems} if len(problems) > 1 else {}
+    return {"error": {"code": error.code, "message": redacted(str(error)), **several}}
+
+
+def complain_of_usage(error: TyperException, *, as_json: bool) -> None:
+    """Say what is wrong with the command as it was typed; a command without its subcommand shows its help."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return  # the help was printed
+    words = str(error.format_message()).rstrip(".")
+    if as_json:
+        print_json({"error": {"code": "usage", "message": words}})
+    else:
+        see = f"; see {context.command_path} --help" if context else ""
+        err.print(f"[bold red]error:[/] {escape(words + see)}", soft_wrap=True, highlight=False)
 
 
 def generation_json(one: Generation, eta: Eta | None) -> dict[str, Any]:

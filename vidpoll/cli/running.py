@@ -10,10 +10,11 @@ import typer
 from vidpoll.cli.output import AsJson, err, out, print_json
 from vidpoll.devstack import DevStack
 from vidpoll.errors import NotConfigured
+from vidpoll.logs import set_up_logs
 from vidpoll.settings import load_settings
 from vidpoll.simulator import Durations, World, serve
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 for a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")]
 
 
 def up(
@@ -25,14 +26,18 @@ def up(
     status_limit: Annotated[int, typer.Option(min=1, help="The simulator's status calls per second and key.")] = 12,
     submit_limit: Annotated[int, typer.Option(min=1, help="The simulator's submits per second and key.")] = 7,
     api_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 for a free one.")] = 0,
+    flower: Annotated[bool, typer.Option(help="Run Flower too: tasks and workers, live.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything on this machine: Redis, Postgres, simulator, workers, beat, API. Ctrl-C stops it all."""
+    """Run everything on this machine: Redis, Postgres, simulator, workers, beat, API, Flower. Ctrl-C stops it all."""
+    set_up_logs(load_settings())
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     limits = ["--status-limit", str(status_limit), "--submit-limit", str(submit_limit)]
-    with DevStack(dir, workers=workers, simulator=limits, time_scale=time_scale, api_port=api_port) as stack:
+    with DevStack(
+        dir, workers=workers, simulator=limits, time_scale=time_scale, api_port=api_port, flower=flower
+    ) as stack:
         _announce(stack, as_json)
         while not stop.wait(1.0):
             for said in stack.revive():
@@ -43,6 +48,11 @@ def up(
 
 def simulator(
     port: Port = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Where others reach it, for the URLs it answers with; http://HOST:PORT if not given."),
+    ] = None,
     time_scale: Annotated[float, typer.Option(min=0.0, help="Scale of the durations; 1 is Veo-like.")] = 1.0,
     median_s: Annotated[float, typer.Option(min=0.0, help="Median of the random part of a duration.")] = 64.0,
     fixed_s: Annotated[float, typer.Option(min=0.0, help="The part every duration has.")] = 11.0,
@@ -59,7 +69,7 @@ def simulator(
         seed=seed,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    serve(world, port, started=lambda url: out.print(f"simulator: {url}", highlight=False))
+    serve(world, port, host=host, address=address, started=lambda url: out.print(f"simulator: {url}", highlight=False))
 
 
 def api(
@@ -71,13 +81,16 @@ def api(
         from vidpoll.api import create_app, serve  # noqa: PLC0415  an extra
     except ImportError as error:
         raise NotConfigured(f"to serve HTTP, pip install 'vidpoll[api]' ({error.name} is missing)") from None
-    app = create_app(load_settings())
+    settings = load_settings()
+    set_up_logs(settings)
+    app = create_app(settings)
     serve(app, host, port, started=lambda: out.print(f"api: http://{host}:{port}", highlight=False))
 
 
 def _announce(stack: DevStack, as_json: bool) -> None:
     if as_json:
-        print_json({**stack.urls, "api_key": stack.api_key, "pids": stack.pids, "dir": str(stack.folder)})
+        keys = {"api_key": stack.api_key, "flower_login": stack.flower_login}
+        print_json({**stack.urls, **keys, "pids": stack.pids, "dir": str(stack.folder)})
         return
     for name, url in stack.urls.items():
         out.print(f"{name:>14}  {url}", highlight=False)
@@ -85,4 +98,9 @@ def _announce(stack: DevStack, as_json: bool) -> None:
     out.print("\nrunning; in another terminal: vidpoll submit --provider veo 'a lion at dawn'")
     if stack.api_key:
         out.print(f"the page:  {stack.urls['api_url']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
+    if stack.flower_login:
+        user, _, password = stack.flower_login.partition(":")
+        out.print(
+            f"Flower:    {stack.urls['flower_url']}  user {user}, password {password}", highlight=False, soft_wrap=True
+        )
     out.print("Ctrl-C stops everything")

@@ -1,6 +1,7 @@
 """``vidpoll unknown``: submits nobody knows the outcome of, and what a person decides."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from vidpoll.generation import Generation, Status
 from vidpoll.lifecycle import Lifecycle
 from vidpoll.services import build, build_store
 from vidpoll.settings import load_settings
+from vidpoll.suspects import Suspects
 from vidpoll.unknowns import Unknowns
 
 app = typer.Typer(
@@ -73,6 +75,47 @@ def resubmit(
 def fail(id: Id, as_json: AsJson = False) -> None:
     """Give it up: it becomes failed."""
     _decide(id, Unknowns.fail, "failed", as_json)
+
+
+@app.command()
+def suspect(
+    before: Annotated[str, typer.Option(help="Accepted before this moment, e.g. 2026-11-21T19:30:00+00:00.")],
+    account: Annotated[str | None, typer.Option(help="Of this account only.")] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="You decide all: requests that were sent again have another id now.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; nothing is changed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """After a backup of Postgres was restored: what was not sent by its rows, and may have been since, becomes unknown.
+
+    It is looked up where the provider can be asked, else you decide. Pause the accounts' submit calls first.
+    """
+    moment, suspects = _moment(before), Suspects(build(load_settings()))
+    if dry_run:
+        by_account = suspects.count(moment, account)
+        words = ", ".join(f"{name or 'of no account yet'} {count}" for name, count in sorted(by_account.items()))
+        told = f"{sum(by_account.values())} would become unknown" + (f": {words}" if words else "")
+        print_json({"would": by_account}) if as_json else out.print(told, highlight=False, markup=False)
+        return
+    asked, left = suspects.suspect(moment, account, by_hand=by_hand)
+    if as_json:
+        print_json({"unknown": asked + left, "looked_up": asked, "waits_for_you": left})
+        return
+    out.print(f"{asked + left} became unknown: {asked} are looked up at the provider, {left} wait for you")
+    out.print("see: vidpoll unknown list", highlight=False)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest([f"--before: {text!r} is no moment; write it like 2026-11-21T19:30:00+00:00"]) from None
+    if moment.tzinfo is None:
+        raise InvalidRequest([f"--before: {text!r} has no time zone; add one: {text}+00:00 for UTC"])
+    if moment > datetime.now(UTC):
+        raise InvalidRequest([f"--before: {text} is to come; what nobody asked for yet cannot have been sent"])
+    return moment
 
 
 def _decide(id: str, decision: Callable[[Unknowns, UUID], None], said: str, as_json: bool) -> None:

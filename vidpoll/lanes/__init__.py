@@ -7,7 +7,10 @@ GCRA: Generic Cell Rate Algorithm, ITU-T I.371; the bucket keeps one number, the
 What is due at once stands in the order of start-time fair queueing, see ``enqueue.lua``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -15,38 +18,44 @@ from uuid import UUID
 import redis
 
 from vidpoll.clock import Clock
-from vidpoll.lanes.base import Claim, Flow, Lane, Limits, Load, Verb, both_lanes
-from vidpoll.lanes.clock import RedisClock, answering
+from vidpoll.controls import Control, Verb
+from vidpoll.errors import LanesUnavailable
+from vidpoll.lanes.base import ARCHIVE, OTHER_LANES, PROJECTS, WEBHOOKS, Claim, Flow, Lane, Limits, Load, both_lanes
+from vidpoll.lanes.clock import answering
+from vidpoll.lanes.reading import (
+    HURRY_HEAD_START_S,
+    RECOVERY_S,
+    URGENT_HEAD_START_S,
+    LaneReader,
+    text,
+)
 
-__all__ = ["Claim", "Flow", "Lane", "Lanes", "Limits", "Load", "Verb", "both_lanes"]
+__all__ = [
+    "ARCHIVE", "OTHER_LANES", "PROJECTS", "WEBHOOKS", "Claim", "Flow", "Lane", "Lanes", "Limits", "Load", "Verb",
+    "both_lanes",
+]  # fmt: skip
 
-#: Seconds by which an urgent id overtakes what is due, and, less than that, one that somebody wants looked at.
-URGENT_HEAD_START_S: Final = 24 * 3600.0
-HURRY_HEAD_START_S: Final = 12 * 3600.0
 #: Share of a lane's ids that may overtake the others because somebody wants them looked at, and how many at once.
 HURRY_SHARE: Final = 0.1
 HURRY_BURST: Final = 3
 #: Seconds for which an id that was handed out is not handed out before its time.
 REST_S: Final = 1.0
-#: Seconds in which a rate slowed by a pause grows back by the whole rate.
-RECOVERY_S: Final = 60.0
 #: Shortest pause, seconds: calls refused together must find it running, or each of them would halve the rate.
 PAUSE_FLOOR_S: Final = 0.5
-#: Times an id was handed out and did not come back, from which on it is suspected of ending its workers.
-SUSPECT_CLAIMS: Final = 4
-#: Seconds within which a generation is looked at while its provider works on it: more than twice the longest interval.
-#: Timed out ones and unknowns wait longer.
-WORKED_ON_S: Final = 300.0
+#: Seconds the replicas may take to have a grant or a pause.
+REPLICAS_TIMEOUT_S: Final = 0.5
 #: Longest reason of a pause that is kept, in characters.
 REASON_LIMIT: Final = 300
 #: Most ids one Lua call handles; Lua's unpack has a limit of a few thousand.
 CHUNK: Final = 1000
 
+#: What a claim answers as its wait while nobody told what operators decided of the lane.
+_UNTOLD: Final = -2
 _FOLDER: Final = Path(__file__).parent
 _Item = TypeVar("_Item")
 
 
-class Lanes:
+class Lanes(LaneReader):
     """All lanes of one Redis.
 
     Example::
@@ -55,22 +64,38 @@ class Lanes:
         lanes.schedule(Lane("veo", "status"), {generation_id: 5.0})
         claim = lanes.claim(Lane("veo", "status"), Limits(rate=10, burst=1), want=8, lease_s=30)
 
+    Args:
+        controls: asks Postgres what operators decided of a lane. It is needed by a lane that does not know, since its
+            Redis is new or was flushed: until it does, nothing is handed out. Without it, nothing was decided.
+        replicas: how many replicas of Redis must have a grant, a pause or an operator's decision a moment later; else
+            it counts as no answer, since after a failover nobody would know of it, and calls would be made anyway.
+
     Every method raises LanesUnavailable when Redis does not answer: then nobody calls a provider, since a ban
     costs more than a pause.
     """
 
-    def __init__(self, client: "redis.Redis", clock: Clock | None = None) -> None:
-        self._redis = client
-        self._monotonic = (clock or Clock()).monotonic
-        self._clock = RedisClock(client, self._monotonic)
+    def __init__(
+        self,
+        client: "redis.Redis",
+        clock: Clock | None = None,
+        *,
+        controls: Callable[[str, Verb], Control] | None = None,
+        replicas: int = 0,
+    ) -> None:
+        super().__init__(client, clock)
+        self._controls = controls
+        self._replicas = replicas
+        self._in_force: dict[Lane, tuple[float, int]] = {}
         self._enqueue = client.register_script(_lua("enqueue"))
         self._withdraw = client.register_script(_lua("withdraw"))
         self._schedule = client.register_script(_lua("schedule"))
+        self._leave = client.register_script(_lua("leave"))
         self._hurry = client.register_script(_lua("bucket", "hurry"))
         self._claim = client.register_script(_lua("bucket", "claim"))
         self._take = client.register_script(_lua("bucket", "take"))
         self._reserve = client.register_script(_lua("bucket", "reserve"))
         self._pause = client.register_script(_lua("pause"))
+        self._control = client.register_script(_lua("control"))
 
     def enqueue(self, lane: Lane, ids: Sequence[UUID], flow: Flow) -> int:
         """Put ids into the lane, oldest first, due at once and in their turn among the flows that wait.
@@ -129,18 +154,60 @@ class Lanes:
         args = [
             limits.rate, limits.burst, min(want, CHUNK), limits.batch, round(lease_s * 1e6),
             limits.max_in_flight or 0, RECOVERY_S, round(limits.ahead_s * 1e6), round(REST_S * 1e6),
+            int(self._controls is not None and lane not in OTHER_LANES),
         ]  # fmt: skip
+        claim = self._claimed(lane, args)
+        if claim is None and self._controls and lane.verb in ("submit", "status"):
+            self.control(lane, limits, self._controls(lane.account, lane.verb))
+            claim = self._claimed(lane, args)
+        return claim or Claim([], self.now_us(), 0.0)
+
+    def _claimed(self, lane: Lane, args: Sequence[Any]) -> Claim | None:
+        """A claim; None when the lane does not know what operators decided."""
         asked_at = self._monotonic()
         with answering():
             keys = [lane.key(part) for part in ("due", "bucket", "in_flight", "claims", "flows", "recent")]
-            now, wait, alone, *ids = self._claim(keys=keys, args=args)
+            answer = self._confirmed(self._claim, keys, args, undo=lambda answer: self._put_back(lane, answer[5:]))
+        now, wait, alone, set_rate, set_burst, *ids = answer
         self._clock.learn(int(now), asked_at)
-        return Claim([UUID(_text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6, int(alone))
+        if wait == _UNTOLD:
+            return None
+        if set_rate:
+            self._in_force[lane] = float(set_rate), int(set_burst)
+        else:
+            self._in_force.pop(lane, None)
+        return Claim([UUID(text(id)) for id in ids], int(now), None if wait < 0 else wait / 1e6, int(alone))
+
+    def _put_back(self, lane: Lane, ids: Sequence[Any]) -> None:
+        """What nobody was told of is due at once, with no lease to wait for, and suspected of nothing."""
+        self.schedule(lane, {UUID(text(id)): 0.0 for id in ids})
+
+    def in_force(self, lane: Lane, limits: Limits) -> Limits:
+        """``limits`` with the rate that an operator set, as of this process' last claim; asks nobody."""
+        set_rate, set_burst = self._in_force.get(lane, (limits.rate, limits.burst))
+        return replace(limits, rate=set_rate, burst=set_burst)
+
+    def control(self, lane: Lane, limits: Limits, control: Control) -> bool:
+        """Have the lane do what operators decided, at once; whether that was news. An older version changes nothing.
+
+        Their pause and the one a provider asks for with :meth:`pause` know nothing of each other. ``limits`` are the
+        configured ones, to which an override that ends goes back.
+        """
+        pause, override = control.pause, control.override
+        stop_us = 0 if pause is None else -1 if pause.for_s is None else round(pause.for_s * 1e6)
+        words = pause and json.dumps(
+            {"by": pause.by, "reason": pause.reason[:REASON_LIMIT], "since": pause.since.isoformat()}
+        )
+        rate, burst = (str(override.rate), str(override.granted_burst)) if override else ("", "")
+        args: list[str | float] = [control.version, stop_us, words or "", rate, burst, limits.rate]
+        with answering():
+            return bool(self._confirmed(self._control, [lane.key("bucket")], args))
 
     def take(self, lane: Lane, limits: Limits, calls: int) -> bool:
         """Take tokens for calls made right now, outside of a claim; False when there are not enough."""
         with answering():
-            return bool(self._take(keys=[lane.key("bucket")], args=[limits.rate, limits.burst, calls, RECOVERY_S]))
+            args = [limits.rate, limits.burst, calls, RECOVERY_S]
+            return bool(self._confirmed(self._take, [lane.key("bucket")], args))
 
     def reserve(self, lane: Lane, limits: Limits, *, longest_s: float) -> float | None:
         """Take the next token there will be, for one more call: seconds to wait before it is made.
@@ -149,8 +216,28 @@ class Lanes:
         """
         args = [limits.rate, limits.burst, RECOVERY_S, round(longest_s * 1e6)]
         with answering():
-            wait = int(self._reserve(keys=[lane.key("bucket")], args=args))
+            wait = int(self._confirmed(self._reserve, [lane.key("bucket")], args))
         return None if wait < 0 else wait / 1e6
+
+    def _confirmed(
+        self, script: Any, keys: Sequence[str], args: Sequence[Any], undo: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Run a script that grants or forbids calls; its answer, once the replicas have what it wrote.
+
+        ``undo`` is given the answer if they do not.
+        """
+        if not self._replicas:
+            return script(keys=keys, args=args)
+        with self._redis.pipeline(transaction=False) as pipe:
+            script(keys=keys, args=args, client=pipe)
+            pipe.wait(self._replicas, round(REPLICAS_TIMEOUT_S * 1000))
+            answer, reached = pipe.execute()
+        if reached < self._replicas:
+            if undo:
+                with suppress(redis.RedisError, LanesUnavailable):
+                    undo(answer)
+            raise LanesUnavailable(f"Redis (lanes): {reached} replicas have what was written, {self._replicas} must")
+        return answer
 
     def settle(self, lane: Lane, ids: Sequence[UUID]) -> None:
         """Take ids out of the lane's due-set: nothing more is to be called for them."""
@@ -159,6 +246,20 @@ class Lanes:
                 pipe.zrem(lane.key("due"), *(id.hex for id in ids))
                 pipe.hdel(lane.key("claims"), *(id.hex for id in ids))
                 pipe.execute()
+
+    def moments(self, lane: Lane, ids: Sequence[UUID]) -> dict[UUID, float]:
+        """When ids are due, for :meth:`leave`; those that are not in the lane have none."""
+        with answering(), self._redis.pipeline(transaction=False) as pipe:
+            for id in ids:
+                pipe.zscore(lane.key("due"), id.hex)
+            return {id: float(due) for id, due in zip(ids, pipe.execute(), strict=True) if due is not None}
+
+    def leave(self, lane: Lane, moments: Mapping[UUID, float]) -> None:
+        """Take ids out of the lane that nobody moved since their ``moments`` were read."""
+        if moments:
+            with answering():
+                pairs = [part for id, due in moments.items() for part in (id.hex, f"{due:.0f}")]
+                self._leave(keys=[lane.key("due"), lane.key("claims")], args=pairs)
 
     def hold(self, lane: Lane, seconds: Mapping[UUID, float]) -> None:
         """Hold the ids' places among the account's ``max_in_flight`` for so many seconds."""
@@ -174,68 +275,22 @@ class Lanes:
                 self._redis.zrem(lane.key("in_flight"), *(id.hex for id in ids))
 
     def pause(self, lane: Lane, limits: Limits, seconds: float, reason: str = "", *, refused: bool = True) -> None:
-        """Grant nothing for ``seconds``, then restart at half the rate. A longer pause already running stays.
+        """Grant nothing for ``seconds``, since the provider asked for it, then restart at half the rate.
+
+        A longer one already running stays.
 
         ``reason`` is what operators read while it lasts. Where nothing was ``refused``, the rate stays as it was.
         """
         microseconds = round(max(seconds, PAUSE_FLOOR_S if refused else 0.0) * 1e6)
         halves = int(refused)
+        args = [microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT], halves]
         with answering():
-            self._pause(
-                keys=[lane.key("bucket")], args=[microseconds, limits.rate, RECOVERY_S, reason[:REASON_LIMIT], halves]
-            )
+            self._confirmed(self._pause, [lane.key("bucket")], args)
 
     def once_in(self, name: str, seconds: float) -> bool:
         """Whether nobody else was told so within the last ``seconds``, by Redis' clock."""
         with answering():
             return bool(self._redis.set(f"vidpoll:once:{name}", 1, nx=True, px=round(seconds * 1000)))
-
-    def size(self, lane: Lane) -> int:
-        """How many ids are in the lane."""
-        with answering():
-            return int(self._redis.zcard(lane.key("due")))
-
-    def loads(self, accounts: Sequence[str]) -> dict[str, Load]:
-        """How busy each account is; one round trip for all of them."""
-        if not accounts:
-            return {}
-        now = self.now_us()
-        soon = now + round(WORKED_ON_S * 1e6)
-        with answering(), self._redis.pipeline(transaction=False) as pipe:
-            for submit, status in map(both_lanes, accounts):
-                pipe.zcard(submit.key("due"))
-                pipe.zcount(status.key("due"), "-inf", soon)
-                pipe.zcount(submit.key("in_flight"), now, "+inf")
-                pipe.hget(submit.key("bucket"), "paused_until")
-            told = pipe.execute()
-        answers = zip(accounts, told[0::4], told[1::4], told[2::4], told[3::4], strict=True)
-        return {
-            account: Load(waiting + worked_on, held, paused=float(paused_until or 0) > now)
-            for account, waiting, worked_on, held, paused_until in answers
-        }
-
-    def view(self, lane: Lane) -> dict[str, Any]:
-        """What an operator wants to see: ids that wait, are due, never come back; places held; pause and slow-down."""
-        now = self.now_us()
-        with answering(), self._redis.pipeline(transaction=False) as pipe:
-            pipe.zcard(lane.key("due"))
-            pipe.zcount(lane.key("due"), "-inf", now)
-            pipe.zcount(lane.key("in_flight"), now, "+inf")
-            pipe.hgetall(lane.key("bucket"))
-            pipe.hvals(lane.key("claims"))
-            waiting, due, held, bucket, claims = pipe.execute()
-        fields = {_text(name): _text(value) for name, value in bucket.items()}
-        paused_s = max(0.0, round((float(fields.get("paused_until", 0)) - now) / 1e6, 1))
-        return {
-            "account": lane.account, "verb": lane.verb, "waiting": waiting, "due": due, "in_flight": held,
-            "never_back": sum(int(times) >= SUSPECT_CLAIMS for times in claims),
-            "paused_s": paused_s, "reason": fields.get("reason") if paused_s else None,
-            "slow_rate": float(fields["slow_rate"]) if "slow_rate" in fields else None,
-        }  # fmt: skip
-
-    def now_us(self) -> int:
-        """Redis' clock, from the last answer and this process' monotonic clock; at most a round trip off."""
-        return self._clock.now_us()
 
 
 def _lua(*names: str) -> str:
@@ -246,7 +301,3 @@ def _lua(*names: str) -> str:
 def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
+from vidpoll.controls import Verb
+
 #: What a request of weight 1 adds to the tags of its flow; every weight from 1 to 10 divides it.
 _STEP: Final = 2520
 
-Verb = Literal["submit", "status"]
-
 
 class Lane(NamedTuple):
-    """One account × one verb.
+    """One account × one verb; or what calls no provider and waits for its moment all the same: :data:`OTHER_LANES`.
 
     Example:
         >>> Lane("veo", "status").key("due")
@@ -19,11 +19,21 @@ class Lane(NamedTuple):
     """
 
     account: str
-    verb: Verb
+    verb: Verb | Literal["advance", "deliver", "archive"]
 
     def key(self, part: str) -> str:
         """Redis key of a part; the braces keep a lane's keys in one Cluster slot."""
         return f"vidpoll:{{{self.account}:{self.verb}}}:{part}"
+
+
+#: Where projects wait to be advanced.
+PROJECTS: Final = Lane("projects", "advance")
+#: Where webhook endpoints wait to be sent to.
+WEBHOOKS: Final = Lane("webhooks", "deliver")
+#: Where files of results wait to be copied.
+ARCHIVE: Final = Lane("results", "archive")
+#: The lanes that are no account's.
+OTHER_LANES: Final = (PROJECTS, WEBHOOKS, ARCHIVE)
 
 
 def both_lanes(account: str) -> tuple[Lane, Lane]:
@@ -89,6 +99,10 @@ class Claim:
     granted_at_us: int
     wait_s: float | None
     alone: int = 0
+
+    def calls(self, batch: int) -> int:
+        """How many calls, and so tokens, they were handed out with, where one carries up to ``batch`` ids."""
+        return self.alone - (self.alone - len(self.ids)) // batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 -- claim(due, bucket, in_flight, claims, flows, recent; rate, burst, want, batch, lease, max_in_flight, recovery, ahead,
---       rest) -> {now, wait, alone, id...}
+--       rest, strict) -> {now, wait, alone, set_rate, set_burst, id...}
 --
 -- Hands out due ids together with the tokens to call for them. A token is one call; a call carries up to `batch` ids.
 --
@@ -18,6 +18,7 @@
 -- ARGV[7]  recovery       seconds in which a slowed rate grows by the whole rate
 -- ARGV[8]  ahead          µs by which ids may leave before their time to fill up a call that is made anyway
 -- ARGV[9]  rest           µs for which an id that was handed out is not handed out before its time
+-- ARGV[10] strict         1: hand out nothing while nobody told what operators decided of this lane (control.lua)
 --
 -- Ids whose moment has come leave first, longest due first: they had their turn before, and failed or were given back.
 -- Then ids with a start tag, which are due at once, in the order of their tags.
@@ -27,16 +28,22 @@
 -- were lost together part; and from its fourth time on its lease doubles, up to an hour.
 --
 -- now   this Redis' clock, µs
--- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken
+-- wait  µs until a claim could hand out something; -1: the lane is empty, or its places are all taken; -2: it is not
+--       known what operators decided
 -- alone how many of the ids, the first ones, are to be called for alone
+-- set_rate, set_burst  what an operator set in place of rate and burst; "" if nobody did
 
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local want, batch, lease = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local max_in_flight = tonumber(ARGV[6])
 local ahead, rest = tonumber(ARGV[8]), tonumber(ARGV[9])
 
+local control = redis.call('HMGET', KEYS[2], 'control', 'set_rate', 'set_burst')
+local set_rate, set_burst = control[2] or '', control[3] or ''
+if ARGV[10] == '1' and not control[1] then return {now, -2, 0, set_rate, set_burst} end
+
 local paused, tokens, tat, interval, tolerance = bucket(KEYS[2], rate, burst, tonumber(ARGV[7]))
-if paused > 0 then return {now, paused, 0} end
+if paused > 0 then return {now, paused, 0, set_rate, set_burst} end
 
 local limit = math.min(want, tokens * batch)
 if max_in_flight > 0 then
@@ -118,6 +125,6 @@ end
 -- Nobody waits for a turn: all flows start anew.
 if tonumber(first[2] or 1e15) >= 1e15 then redis.call('DEL', KEYS[5]) end
 
-local answer = {now, math.ceil(wait), #alone}
+local answer = {now, math.ceil(wait), #alone, set_rate, set_burst}
 for _, id in ipairs(ids) do answer[#answer + 1] = id end
 return answer

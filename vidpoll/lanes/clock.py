@@ -8,6 +8,7 @@ from typing import Final
 import redis
 
 from vidpoll.errors import LanesUnavailable
+from vidpoll.redis_url import explained
 
 #: An answer slower than this many seconds is not used to learn Redis' clock, unless nothing was learned for so long.
 SLOW_ANSWER_S: Final = 0.02
@@ -50,4 +51,4 @@ def answering() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise LanesUnavailable(f"Redis (lanes): {error}") from error
+        raise LanesUnavailable(f"Redis (lanes): {explained(error)}") from error

@@ -3,16 +3,18 @@
 -- No grants for `pause`; after it the rate restarts at half of what it was and grows back
 -- (additive increase, multiplicative decrease).
 --
--- KEYS[1]  <lane>:bucket  see claim.lua
+-- What the provider asks for; an operator's pause is another (control.lua), and neither changes the other.
+--
+-- KEYS[1]  <lane>:bucket  see bucket.lua
 -- ARGV[1]  pause          µs from now; a pause already running is never shortened
--- ARGV[2]  rate           calls per second when not slowed
+-- ARGV[2]  rate           calls per second when not slowed, unless an operator set another
 -- ARGV[3]  recovery       seconds in which a slowed rate grows by the whole rate
 -- ARGV[4]  reason         what operators read while the pause lasts
 -- ARGV[5]  refused        1: calls were refused; 0: it was told beforehand that none are left, so the rate stays
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local rate = tonumber(ARGV[2])
+local rate = tonumber(redis.call('HGET', KEYS[1], 'set_rate') or ARGV[2])
 local until_us = now + tonumber(ARGV[1])
 
 local bucket = redis.call('HMGET', KEYS[1], 'paused_until', 'slow_from', 'slow_rate')

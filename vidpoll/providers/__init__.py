@@ -33,6 +33,16 @@ def build(accounts: Accounts) -> dict[str, Provider]:
     }
 
 
+def options_of(provider: str) -> frozenset[str]:
+    """The ``options`` that accounts of a provider may have.
+
+    Example:
+        >>> sorted(options_of("veo"))
+        ['dialect', 'storage_uri']
+    """
+    return frozenset(import_module(f"{vendors.__name__}.{provider}").ADAPTER.options)
+
+
 def adapter_of(account: Account, http: Http) -> Provider:
     """The adapter of one account, which makes its calls through ``http``.
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
+from typing import ClassVar
 from uuid import UUID
 
 from vidpoll import redact
@@ -14,12 +15,15 @@ from vidpoll.providers.base import (
     Ambiguous,
     CancelOutcome,
     CannotCancel,
+    CannotContinue,
     Capabilities,
+    Continued,
     Looked,
     LookUpOutcome,
     More,
     NotSent,
     Operation,
+    Parent,
     Sent,
     SubmitOutcome,
     Unauthorized,
@@ -38,6 +42,8 @@ class Adapter(ABC):
     """
 
     capabilities = Capabilities()
+    #: What ``options`` of an account it reads.
+    options: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, account: Account, http: Http) -> None:
         self._account = account
@@ -54,6 +60,10 @@ class Adapter(ABC):
     def problems(self, request: GenerationRequest) -> list[str]:
         """Why the vendor could not take this request; nothing, if not overridden."""
         return []
+
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """Impossible, if not overridden."""
+        return CannotContinue(f"{self._account.provider} continues nothing here")
 
     @abstractmethod
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
@@ -75,6 +85,15 @@ class Adapter(ABC):
     def look_up(self, sent: Sent, cursor: str | None) -> LookUpOutcome:
         """Impossible, if not overridden."""
         return Unreachable(f"{self._account.provider} cannot tell which operations it has")
+
+    def download_headers(self, url: str) -> dict[str, str]:
+        """The account's key, for results that need it, and for addresses below the account's own alone.
+
+        Raises:
+            NotConfigured: the account's key cannot be read.
+        """
+        needs_key = self.capabilities.access == "key" and self.own(url) is not None
+        return self._known_headers() if needs_key else {}
 
     def out_of_quota(self, verb: Verb) -> float | None:
         """As the vendor's headers tell, or those of a gateway before it."""

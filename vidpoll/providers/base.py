@@ -6,7 +6,7 @@ one vendor's wire format into these and back; it knows no lane, no store and no 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,8 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from vidpoll.generation import GenerationRequest
+from vidpoll.generation import Generation, GenerationRequest, Kind
+from vidpoll.media import Image, Media, content_type_of
 from vidpoll.providers.quota import Verb
 from vidpoll.redact import redacted, without_keys
 
@@ -101,7 +102,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Done: at least one video.
+    """Done: at least one video or image.
 
     Attributes:
         videos: their URLs, in the provider's order.
@@ -109,19 +110,43 @@ class Ready:
         notes: what was asked for and is missing, e.g. why a sample was filtered.
         queued_s: seconds it waited at the provider, by the provider's clock; None when it does not tell.
         run_s: seconds it took from then on, likewise.
+        images: likewise, each with its content type.
+        content_type: that of the first result, as far as it is known.
     """
 
-    videos: tuple[str, ...]
+    videos: tuple[str, ...] = ()
     seed: int | None = None
     cost: float | None = None
     notes: tuple[str, ...] = ()
     queued_s: float | None = None
     run_s: float | None = None
+    images: tuple[Image, ...] = ()
+    content_type: str | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses of all results, videos first."""
+        return (*self.videos, *(image.url for image in self.images))
+
+    def of(self, media: Sequence[Media]) -> "Ready":
+        """The same with these results.
+
+        Example:
+            >>> Ready(seed=7).of([Media.of("https://v/1.png")]).images
+            (Image(url='https://v/1.png', content_type='image/png'),)
+        """
+        first = sorted(media, key=lambda one: one.kind == "image")[:1]
+        return replace(
+            self,
+            videos=tuple(one.url for one in media if one.kind == "video"),
+            images=tuple(Image(one.url, one.content_type) for one in media if one.kind == "image"),
+            content_type=first[0].content_type if first else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Done, without a video."""
+    """Done, without a result."""
 
     code: str
     message: str
@@ -231,15 +256,60 @@ LookUpOutcome = Submitted | Absent | Listed | RateLimited | Unauthorized | Unrea
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is to be checked: the provider's id, and the parameters it was submitted with."""
+    """What is to be checked: the provider's id, the parameters it was submitted with, and what was asked for."""
 
     name: str
     params: dict[str, JsonValue] = field(default_factory=dict)
+    kind: Kind = "video"
+
+    @classmethod
+    def of(cls, generation: Generation) -> "Operation":
+        """The one of a generation that the provider has."""
+        return cls(str(generation.operation_name), generation.as_sent.params, generation.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The completed generation that an upscale or an extend begins with.
+
+    Attributes:
+        account: who paid for it; only there its ``operation_name`` means something.
+        result: its first result; None when that cannot be fetched any more.
+    """
+
+    provider: str
+    account: str
+    operation_name: str
+    kind: Kind
+    result: Media | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoParent:
+    """Why there is no parent to begin with."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotContinue:
+    """Why the provider cannot begin with this parent."""
+
+    reason: str
+
+
+#: What a parent brings: parameters, which are sent over those of the request; or why it brings none.
+Continued = dict[str, JsonValue] | CannotContinue
 
 
 #: Who may download a result: anyone who has its URL; whoever sends the account's key along; whoever may read the bucket
 #: of the account's own that it was written to.
 Access = Literal["anyone", "key", "bucket"]
+
+
+#: How a vendor tells that something is done: at an address that goes along with the request, signed by it or not; at
+#: one that a person registers there, signed.
+Webhook = Literal["signed", "unsigned", "registered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +325,10 @@ class Capabilities:
         min_interval_s: seconds between two looks at one operation below which it forbids them.
         progress: it tells how far a running operation is, in percent.
         access: who may download a result.
+        result_ttl_s: seconds for which a result's URL works, of models the catalogue knows nothing of; None where
+            nobody tells, or where it does not end.
         results_param: the parameter that asks for several results at once; None where one is all there is.
+        webhook: how it tells that something is done; None when it does not.
     """
 
     client_supplied_id: bool = False
@@ -266,7 +339,9 @@ class Capabilities:
     min_interval_s: float = 0.0
     progress: bool = False
     access: Access = "anyone"
+    result_ttl_s: float | None = None
     results_param: str | None = None
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,11 +372,11 @@ def believed(seconds: float | None) -> float | None:
     return seconds if seconds is not None and not isinstance(seconds, bool) and 0 <= seconds <= BELIEVED_S else None
 
 
-_VIDEO: Final = re.compile(r"(?:https?|gs|s3)://\S+")
+_RESULT: Final = re.compile(r"(?:https?|gs|s3)://\S+")
 
 
 def plausible(told: Looked) -> Looked:
-    """The same without numbers that can be none; Unreachable, where the URL of a video is none.
+    """The same without numbers that can be none; Unreachable, where the URL of a result is none.
 
     Example:
         >>> plausible(Ready(("https://v/1.mp4",), cost=float("nan"))).cost
@@ -312,12 +387,16 @@ def plausible(told: Looked) -> Looked:
     match told:
         case Pending(progress=progress) if not _is_whole(progress, 0, 100):
             return replace(told, progress=None)
-        case Ready(videos=videos) if not videos or not all(_VIDEO.fullmatch(url) for url in videos):
+        case Ready() if not told.urls or not all(_RESULT.fullmatch(url) for url in told.urls):
             return Unreachable("done, with a result that is no URL", FailureClass.UNREADABLE)
         case Ready(seed=seed, cost=cost):
             believable = cost is not None and 0 <= cost < float("inf")
+            content_type = told.content_type or content_type_of(told.urls[0])
             return replace(
-                told, seed=seed if _is_whole(seed, -(2**63), 2**63 - 1) else None, cost=cost if believable else None
+                told,
+                content_type=content_type,
+                seed=seed if _is_whole(seed, -(2**63), 2**63 - 1) else None,
+                cost=cost if believable else None,
             )
         case _:
             return told
@@ -329,7 +408,7 @@ def _is_whole(number: object, least: int, most: int) -> bool:
 
 
 Outcome = TypeVar("Outcome", bound="SubmitOutcome | CheckOutcome | CancelOutcome | LookUpOutcome")
-#: Longest text of a provider that is kept, in characters, and longest URL of a video: a signature can take thousands.
+#: Longest text of a provider that is kept, in characters, and longest URL of a result: a signature can take thousands.
 _TEXT_LIMIT: Final = 2000
 _URL_LIMIT: Final = 20_000
 
@@ -337,7 +416,7 @@ _URL_LIMIT: Final = 20_000
 def storable(outcome: Outcome) -> Outcome:
     """The outcome with texts that can be stored: no NUL, no lone surrogates, no book, no secret.
 
-    Ids are left as they are. Videos' URLs stay signed, since whoever asked for the video needs them whole.
+    Ids are left as they are. Results' URLs stay signed, since whoever asked for them needs them whole.
     """
     if isinstance(outcome, Submitted | Listed):
         return outcome
@@ -350,6 +429,8 @@ def can_be_stored(name: str) -> bool:
 
 
 def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, Image):
+        return Image(_shown("videos", value.url), value.content_type)
     clean, limit = (without_keys, _URL_LIMIT) if name == "videos" else (redacted, _TEXT_LIMIT)
     if isinstance(value, str) and not isinstance(value, FailureClass):
         return _storable(clean(value[:_URL_LIMIT]), limit)
@@ -373,6 +454,9 @@ class Provider(Protocol):
     def problems(self, request: GenerationRequest) -> list[str]:
         """Why the vendor could not take this request, as far as can be told without asking it; empty when it can."""
 
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """What the parent of an upscale or an extend brings; asked once, before the paid call, without a call."""
+
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """Make the paid call, once; nothing in here tries again. ``replay``: one with this id may have left before."""
 
@@ -387,6 +471,9 @@ class Provider(Protocol):
 
         ``cursor`` is that of the :class:`Listed` before, None at first.
         """
+
+    def download_headers(self, url: str) -> Mapping[str, str]:
+        """What is to be sent along to download a result from this URL; nothing to where the key is not for."""
 
     def out_of_quota(self, verb: Verb) -> float | None:
         """Seconds until the vendor takes calls of this verb again, where an answer said that none are left.

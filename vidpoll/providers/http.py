@@ -16,8 +16,8 @@ import urllib3
 from requests.exceptions import ConnectionError, ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
+from vidpoll.deadline import WatchedAdapter, deadline
 from vidpoll.providers.base import FailureClass, Looked, Pending, Unreachable, broken, plausible
-from vidpoll.providers.deadline import WatchedAdapter, deadline
 from vidpoll.providers.quota import Spent, Verb, spent_for
 
 log = logging.getLogger("vidpoll.providers")

@@ -5,21 +5,26 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from vidpoll.accounts import Account
 from vidpoll.catalogue import Entry, catalogue
+from vidpoll.generation import Kind
 from vidpoll.providers import adapter_of
-from vidpoll.providers.base import Access, Capabilities
+from vidpoll.providers.base import Access, Capabilities, Webhook
 from vidpoll.providers.http import Http
 
 BEGIN: Final = "<!-- matrix: written by `make docs` -->"
 END: Final = "<!-- end of the matrix -->"
 _HEAD: Final = (
-    "provider", "ids a status call", "cancel", "idempotent submit", "a lost submit is looked up", "progress",
-    "URL works for", "download needs", "a late video is looked for", "shortest interval",
+    "provider", "makes", "ids a status call", "cancel", "idempotent submit", "a lost submit is looked up", "progress",
+    "URL works for", "download needs", "a late video is looked for", "shortest interval", "webhook",
 )  # fmt: skip
 _NEEDS: Final[dict[Access, str]] = {"anyone": "nothing", "key": "the key", "bucket": "your bucket"}
+_WEBHOOK: Final[dict[Webhook | None, str]] = {
+    "signed": "signed", "unsigned": "unsigned, a hint", "registered": "signed, its address registered by hand",
+    None: "no",
+}  # fmt: skip
 #: Stands for the address of a vendor whose address depends on the customer; nothing is called.
 _SOMEWHERE: Final = "https://vendor.example"
 
@@ -45,6 +50,7 @@ def _row(entry: Entry, can: Capabilities) -> str:
     name = f"`{entry.name}`" if entry.name == entry.provider else f"`{entry.provider}`, template `{entry.name}`"
     cells = (
         name,
+        ", ".join(kind for kind in get_args(Kind) if any(kind in model.kinds for model in entry.models.values())),
         str(can.check_batch),
         _yes(can.cancel),
         _yes(can.client_supplied_id),
@@ -54,6 +60,7 @@ def _row(entry: Entry, can: Capabilities) -> str:
         _NEEDS[can.access],
         _words(can.retention_s),
         f"{can.min_interval_s:g} s" if can.min_interval_s else "",
+        _WEBHOOK[can.webhook],
     )
     return f"| {' | '.join(cells)} |"
 

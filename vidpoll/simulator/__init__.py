@@ -13,6 +13,9 @@ Written from the vendors' documents alone and without the adapters, so that one 
 ``GET /_sim/jobs``                        every job with its times and outcome
 ``POST /_sim/faults``                     probabilities of faults, see ``faults.Faults``; answers all of them
 ``POST /_sim/durations``                  how long jobs wait and take, see ``jobs.Durations``
+``GET /_sim/webhooks``                    every webhook sent, and how it was answered
+``POST /_sim/webhooks``                   where a vendor's webhooks go, of vendors that are told so by a person:
+                                          ``{"openai_videos": url}``
 ``POST /_sim/reset``                      forget everything
 ========================================  ==============================================================
 

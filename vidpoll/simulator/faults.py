@@ -65,8 +65,41 @@ class Faults:
     """The job is taken and charged, and never known again."""
     job_failed: float = 0.0
     job_filtered: float = 0.0
+    poison: str = ""
+    """A job fails if this text stands in its request, of vendors that give the request back; empty for none."""
     job_partial: float = 0.0
     """Of several results asked for, the last one is filtered."""
+    files_live_s: float = 0.0
+    """Seconds after which the URL of a file is refused with 403; a later look tells another. 0: it does not end."""
+    files_bytes: int = 0
+    """Every file is a video of its own, so many bytes long or longer; 0: all are the same sample."""
+    files_bytes_per_s: float = 0.0
+    """How quickly a file is sent; 0: as quickly as can be."""
+    files_without_ranges: float = 0.0
+    """A request for a part of a file is answered with all of it."""
+    file_cut: float = 0.0
+    """The connection is closed in the middle of a file."""
+    file_overstated: float = 0.0
+    """``Content-Length`` says more than there is, and the connection is closed where it ends."""
+    file_html: float = 0.0
+    """200 with a page that says to try again."""
+    file_json: float = 0.0
+    """200 with JSON that says to try again."""
+    file_500: float = 0.0
+    file_huge: float = 0.0
+    """50 MB of a file come, and no length is told before."""
+    hook_lost: float = 0.0
+    """A webhook is never sent."""
+    hook_twice: float = 0.0
+    """A webhook is sent once more, a moment later."""
+    hook_late_s: float = 0.0
+    """Seconds by which webhooks are sent later; not a probability."""
+    hook_shuffle_s: float = 0.0
+    """Seconds by which each is sent later at most, drawn anew, so that they overtake one another; not a probability."""
+    hook_forged: float = 0.0
+    """A webhook is changed after it was signed."""
+    hook_aged: float = 0.0
+    """A webhook was signed a quarter of an hour ago."""
     delay_s: float = 0.0
     """Seconds added to every call over HTTP; not a probability."""
     retry_after: str = "1"

@@ -12,6 +12,8 @@ from vidpoll.simulator.wire import Reply
 #: Seconds between two dripped bytes, and seconds after which a drip ends by itself.
 DRIP_S: Final = 1.0
 DRIP_FOR_S: Final = 120
+#: Bytes by which a length is overstated.
+OVERSTATED: Final = 100
 
 
 def send(connection: socket.socket, reply: Reply, stopping: threading.Event) -> bool:
@@ -45,6 +47,11 @@ def _sent(connection: socket.socket, reply: Reply, stopping: threading.Event) ->
             _drip(connection, data, stopping)
         case "drip_headers":
             _drip(connection, head + data, stopping)
+        case "overstated":
+            connection.sendall(_head(reply, f"Content-Length: {len(data) + OVERSTATED}") + data)
+        case _ if reply.bytes_per_s:
+            connection.sendall(head)
+            return _pour(connection, data, reply.bytes_per_s, stopping)
         case _:
             connection.sendall(head + data)
             return True
@@ -73,6 +80,16 @@ def _drip(connection: socket.socket, data: bytes, stopping: threading.Event) -> 
         connection.sendall(bytes([byte]))
         if stopping.wait(DRIP_S):
             return
+
+
+def _pour(connection: socket.socket, data: bytes, bytes_per_s: float, stopping: threading.Event) -> bool:
+    """A tenth of a second's worth after the other; whether all of it left."""
+    size = max(1, int(bytes_per_s / 10))
+    for start in range(0, len(data), size):
+        if stopping.wait(0.1 if start else 0.0):
+            return False
+        connection.sendall(data[start : start + size])
+    return True
 
 
 def _reset(connection: socket.socket) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from vidpoll.simulator import files
 from vidpoll.simulator.dispatch import answer
+from vidpoll.simulator.hooks import Sender
 from vidpoll.simulator.sending import send
 from vidpoll.simulator.wire import Call, Reply
 from vidpoll.simulator.world import World
@@ -36,7 +37,7 @@ class Simulator:
 
     @world.setter
     def world(self, world: World) -> None:
-        world.address = self.url
+        world.address, world.announce = self.url, self._server.hooks.add
         self._server.world = world
 
     def __enter__(self) -> Self:
@@ -50,9 +51,11 @@ class Simulator:
         self._server.server_close()
 
 
-def serve(world: World, port: int, *, started: Callable[[str], None]) -> None:
-    """Serve on a loopback port until interrupted; ``started`` is told the URL."""
-    with _Server(world, port) as server:
+def serve(
+    world: World, port: int, *, host: str = "127.0.0.1", address: str | None = None, started: Callable[[str], None]
+) -> None:
+    """Serve until interrupted; ``started`` is told the URL, which is ``address`` where others reach it by that."""
+    with _Server(world, port, host, address) as server:
         started(server.url)
         try:
             server.serve_forever()
@@ -64,13 +67,16 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, world: World, port: int) -> None:
+    def __init__(self, world: World, port: int, host: str = "127.0.0.1", address: str | None = None) -> None:
         self.world = world
         self.stopping = threading.Event()
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.url = world.address = f"http://127.0.0.1:{self.server_port}"
+        super().__init__((host, port), _Handler)
+        self.hooks = Sender(lambda: self.world)
+        world.announce = self.hooks.add
+        self.url = world.address = address or f"http://{host}:{self.server_port}"
 
     def server_close(self) -> None:
+        self.hooks.close()
         self.stopping.set()  # whoever drips or delays an answer lets go
         super().server_close()
 
@@ -116,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         if call.path.startswith("/_sim/"):
             return _control(world, replace(call, path=call.path.removeprefix("/_sim/").partition("?")[0]))
         if call.path.startswith(files.PREFIX):
-            return files.answer(call)
+            return files.download(world, call)
         self.server.stopping.wait(world.faults.delay_s)
         return answer(world, call)
 
@@ -128,6 +134,10 @@ def _control(world: World, call: Call) -> Reply:
             return Reply(200, world.report())
         case "GET", "jobs":
             return Reply(200, world.jobs())
+        case "GET", "webhooks":
+            return Reply(200, world.hooks())
+        case "POST", "webhooks":
+            return _changed(call, lambda urls: _register(world, urls), lambda: world.registered)
         case "GET", "faults":
             return Reply(200, asdict(world.faults))
         case "POST", "faults":
@@ -150,6 +160,12 @@ def _changed(call: Call, change: Callable[[dict[str, Any]], None], state: Callab
     except ValueError as error:
         return Reply(400, {"error": str(error)})
     return Reply(200, state())
+
+
+def _register(world: World, urls: dict[str, Any]) -> None:
+    if not all(isinstance(url, str) for url in urls.values()):
+        raise ValueError("send a vendor's name and a URL for each")
+    world.registered.update(urls)
 
 
 def _set_durations(world: World, changes: dict[str, Any]) -> None:

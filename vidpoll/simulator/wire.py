@@ -9,8 +9,8 @@ from typing import Any, Literal
 from vidpoll.simulator.world import Verb, World
 
 #: How a reply leaves: whole; its headers alone; not at all; half of it before the connection is closed or reset;
-#: a byte a second.
-Manner = Literal["whole", "headers", "cut", "half_closed", "half_reset", "drip", "drip_headers"]
+#: a byte a second; whole, with a Content-Length beyond it.
+Manner = Literal["whole", "headers", "cut", "half_closed", "half_reset", "drip", "drip_headers", "overstated"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Reply:
         body: sent as JSON, unless there is ``raw`` or ``chunks``.
         raw: a body as it is.
         chunks: begins a body too large to hold in memory.
+        bytes_per_s: how quickly the body leaves, where it leaves whole; 0: as quickly as can be.
         delay_s: seconds until it leaves.
     """
 
@@ -54,6 +55,7 @@ class Reply:
     raw: bytes | None = None
     chunks: Callable[[], Iterator[bytes]] | None = None
     manner: Manner = "whole"
+    bytes_per_s: float = 0.0
     delay_s: float = 0.0
 
     def data(self) -> bytes:

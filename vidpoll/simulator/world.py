@@ -13,9 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from vidpoll.simulator.faults import Faults
+from vidpoll.simulator.hooks import REMEMBERED, Hook
 from vidpoll.simulator.jobs import Durations, Job, Outcome, Seen
 
 Verb = Literal["submit", "status"]
+
+
+def _nobody(job: Job, hook: Hook) -> None:
+    """Nothing is sent where there is no server."""
 
 
 class Window:
@@ -49,6 +54,8 @@ class World:
     Attributes:
         limits: calls per second allowed to each key, by verb.
         address: where the vendors are; the URLs of their videos begin with it. A server puts its own here.
+        announce: sends webhooks of a job that was taken; a server does.
+        registered: where webhooks go that go to one address of an account, by vendor.
         clock: Unix seconds; everything that takes time in here goes by it, so a test may turn it by hand.
     """
 
@@ -58,6 +65,8 @@ class World:
     seed: int | None = None
     clock: Callable[[], float] = time.time
     address: str = "http://127.0.0.1"
+    announce: Callable[[Job, Hook], None] = _nobody
+    registered: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -77,6 +86,7 @@ class World:
         self._calls: Counter[tuple[str, Verb]] = Counter()
         self._refused: Counter[tuple[str, Verb]] = Counter()
         self._windows: dict[tuple[str, Verb], Window] = {}
+        self._hooks: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
 
     def strikes(self, fault: str) -> bool:
         """Whether this fault happens now."""
@@ -115,6 +125,7 @@ class World:
         name: str | Callable[[uuid.UUID], str],
         seed: int | None = None,
         request: Any = None,
+        hook: Hook | None = None,
     ) -> Job:
         """Take a job and charge for it. ``reference`` tells two submits of the same request."""
         with self._lock:
@@ -123,12 +134,32 @@ class World:
             starts_at = now + self.durations.draw_queue(self._dice)
             job = Job(
                 own_name, key, model, samples, reference, now, starts_at, starts_at + self.durations.draw(self._dice),
-                self._draw_outcome(samples), self._dice.randrange(2**31) if seed is None else seed,
+                self._draw_outcome(samples, request), self._dice.randrange(2**31) if seed is None else seed,
                 request, self.strikes("job_lost"),
             )  # fmt: skip
             self._jobs[own_name] = job
             self._references[key, reference] += 1
-            return job
+        if hook:
+            self.announce(job, hook)
+        return job
+
+    def hook_delays(self) -> list[float]:
+        """Seconds by which a webhook is sent later, once for each time it is sent; nothing for one that is lost."""
+        with self._lock:
+            if self.strikes("hook_lost"):
+                return []
+            late_s = self.faults.hook_late_s + self._dice.uniform(0, self.faults.hook_shuffle_s)
+            return [late_s, late_s + 0.2] if self.strikes("hook_twice") else [late_s]
+
+    def hook_sent(self, delivery: dict[str, Any]) -> None:
+        """Note a webhook: its vendor, job and moment, and the status it was answered with, 0 for no answer."""
+        with self._lock:
+            self._hooks.append(delivery)
+
+    def hooks(self) -> list[dict[str, Any]]:
+        """Every webhook sent, oldest first."""
+        with self._lock:
+            return list(self._hooks)
 
     def job(self, key: str, name: str) -> Job | None:
         """The key's job of this name; nobody else's. It may be a lost one, of which no look may tell."""
@@ -207,8 +238,9 @@ class World:
     def _sum(counts: "Counter[tuple[str, Verb]]", wanted: Verb) -> int:
         return sum(count for (_, verb), count in counts.items() if verb == wanted)
 
-    def _draw_outcome(self, samples: int) -> Outcome:
-        if self.strikes("job_failed"):
+    def _draw_outcome(self, samples: int, request: Any) -> Outcome:
+        poison = self.faults.poison
+        if self.strikes("job_failed") or (poison and poison in str(request)):
             return "failed"
         if self.strikes("job_filtered"):
             return "filtered"

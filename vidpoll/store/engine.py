@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import sqlalchemy
@@ -15,6 +16,11 @@ from vidpoll.store.patience import PatientConnection
 #: Seconds a statement may run before Postgres ends it, and seconds to wait for a free connection.
 STATEMENT_TIMEOUT_S = 15
 POOL_TIMEOUT_S = 10
+#: What Postgres does about a client that vanished with its host: without it, the locks that one held, of a sweep for
+#: one, would stay for the hours the system's own keep-alive takes. (Of no effect where client and server are one host.)
+_NOTICED_BY_POSTGRES = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000"
+)
 
 
 def connect(database_url: str, *, pool_size: int = 5, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> Engine:
@@ -50,7 +56,7 @@ def connect(database_url: str, *, pool_size: int = 5, statement_timeout_s: float
         connect_args={
             "connect_timeout": 5,
             "application_name": "vidpoll",
-            "options": f"-c statement_timeout={statement_timeout_s * 1000:.0f}",
+            "options": f"-c statement_timeout={statement_timeout_s * 1000:.0f} {_NOTICED_BY_POSTGRES}",
             # A peer that vanished is noticed within half a minute, also by a connection that nobody uses.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -70,16 +76,34 @@ def nobody_listens() -> None:
     """What to do about new events where nobody waits for them."""
 
 
+def nobody_advances(project_id: UUID) -> None:
+    """What to do for a project where nobody can be told: the sweep of ``advancing.py`` finds it."""
+
+
+def nobody_delivers() -> None:
+    """What to do for webhooks where nobody can be told: the sweep of ``delivering.py`` finds the events."""
+
+
 class EngineBound:
     """Base of the store's parts: what they share is the pool.
 
     Args:
         on_events: called after each commit that wrote events; it must be quick and not raise.
+        on_project: called with a project's id after each commit that ended one of its steps; it must not raise.
+        on_webhooks: called after each commit that ended something an endpoint may be told of; it must not raise.
     """
 
-    def __init__(self, engine: Engine, on_events: Callable[[], None] = nobody_listens) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        on_events: Callable[[], None] = nobody_listens,
+        on_project: Callable[[UUID], None] = nobody_advances,
+        on_webhooks: Callable[[], None] = nobody_delivers,
+    ) -> None:
         self._engine = engine
         self._on_events = on_events
+        self._on_project = on_project
+        self._on_webhooks = on_webhooks
 
 
 @contextmanager
@@ -93,6 +117,8 @@ def answering(engine: Engine) -> Iterator[sqlalchemy.Connection]:
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
             raise NotConfigured("the database lacks tables this version needs; run `vidpoll db upgrade`") from None
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise NotConfigured(f"Postgres: {_first_line(error)}; config/roles.sql has what each role may do") from None
         if error.connection_invalidated or isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
             raise StoreUnavailable(f"Postgres: {_first_line(error)}") from error
         raise

@@ -52,10 +52,10 @@ def _forget_foreign_transactions(connection: Connection) -> None:
     events = "generation_events"
     if not inspect(connection).has_table(events) or not _has_column(connection, events, "transaction_id"):
         return
-    connection.execute(text(
-        "UPDATE generation_events SET transaction_id = DEFAULT"
-        " WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-    ))  # fmt: skip
+    yet_to_come = "transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    connection.execute(text(f"UPDATE generation_events SET transaction_id = DEFAULT WHERE {yet_to_come}"))  # noqa: S608
+    if inspect(connection).has_table("pruned"):
+        connection.execute(text(f"UPDATE pruned SET transaction_id = 0 WHERE {yet_to_come}"))  # noqa: S608
     connection.commit()
 
 

@@ -1,45 +1,60 @@
 """What an owner may see and do: every statement says whose generations it means."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import ColumnElement, Float, cast, func, select, tuple_
 
-from vidpoll.errors import GenerationNotFound
+from vidpoll.errors import GenerationNotFound, InvalidRequest, StoreUnavailable
 from vidpoll.generation import Generation, Status
 from vidpoll.store.engine import EngineBound, answering
-from vidpoll.store.moving import later
 from vidpoll.store.reading import generation_columns, to_generation
 from vidpoll.store.tables import generations
+from vidpoll.store.times import later
 
 _ROW: Final = generations.c
+#: All together, and each model of each provider.
+_WHOSE: Final = (_ROW.provider, _ROW.model)
+_BY_MODEL: Final = func.grouping_sets(tuple_(), tuple_(*_WHOSE))
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """How an owner's generations of a while ended.
+    """How generations of a while ended; averages and quantiles are None where there is nothing to count.
 
     Attributes:
+        provider, model: whose; None for all together.
         total: accepted in that while.
         completed, failed, cancelled: so many of them ended so; the others have not ended.
         late: completed after they had failed by time-out.
-        average_completion_s: from the request to the video; None without one.
-        average_run_s: from the provider's acceptance to the video; None without one.
+        average_completion_s, p50_completion_s, p90_completion_s: from the request to the video.
+        average_run_s: from the provider's acceptance to the video.
+        average_queue_s: from the request to the paid call.
+        average_detection_s: for how long a video was there before it was seen, taken as half of the time since the look
+            before, at which it was not.
         average_checks: looks at the provider for one that ended.
         average_submits: paid calls tried for one that ended.
         errors: how many failed, by the error's code.
     """
 
+    provider: str | None
+    model: str | None
     total: int
     completed: int
     failed: int
     cancelled: int
     late: int
     average_completion_s: float | None
+    p50_completion_s: float | None
+    p90_completion_s: float | None
     average_run_s: float | None
+    average_queue_s: float | None
+    average_detection_s: float | None
     average_checks: float | None
     average_submits: float | None
     errors: dict[str, int]
@@ -49,6 +64,10 @@ class Statistics:
         """Share of the completed among those that completed or failed; None when none did."""
         ended = self.completed + self.failed
         return self.completed / ended if ended else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, with the success rate."""
+        return asdict(self) | {"success_rate": self.success_rate}
 
 
 class Owned(EngineBound):
@@ -97,27 +116,69 @@ class Owned(EngineBound):
             rows = connection.execute(query.group_by(_ROW.status)).all()
             return {Status(status): (int(count), float(oldest_s)) for status, count, oldest_s in rows}
 
-    def statistics(self, owner: str | None, hours: float) -> Statistics:
-        """How those accepted within the last ``hours`` ended."""
-        recent = (_ROW.created_at > later(-3600 * hours), *_of(owner))
+    def open_by_account(self) -> dict[tuple[Status, str, str | None], tuple[int, float]]:
+        """Everybody's, by status, provider and account; None for those that have no account yet."""
+        age = cast(func.extract("epoch", func.now() - func.min(_ROW.created_at)), Float)
+        by = (_ROW.status, _ROW.provider, _ROW.account)
+        query = select(*by, func.count(), age).where(_ROW.completed_at.is_(None)).group_by(*by)
+        with answering(self._engine) as connection:
+            return {
+                (Status(status), provider, account): (int(count), float(oldest_s))
+                for status, provider, account, count, oldest_s in connection.execute(query)
+            }
+
+    def maybe_sent_by_account(self) -> dict[str, int]:
+        """Those that wait to be sent again under our id, since a paid call left and was not answered."""
+        query = select(_ROW.account, func.count()).where(_ROW.status == Status.PENDING, _ROW.maybe_sent)
+        with answering(self._engine) as connection:
+            return {str(account): int(count) for account, count in connection.execute(query.group_by(_ROW.account))}
+
+    def statistics(
+        self, owner: str | None, hours: float, *, provider: str | None = None, model: str | None = None
+    ) -> tuple[Statistics, list[Statistics]]:
+        """How those accepted within the last ``hours`` ended: all together, and by provider and model.
+
+        Raises:
+            InvalidRequest: they are too many to be counted in the time a statement has.
+        """
+        recent = [_ROW.created_at > later(-3600 * hours), *_of(owner)]
+        recent += [column == value for column, value in ((_ROW.provider, provider), (_ROW.model, model)) if value]
         ended, completed = _ROW.completed_at.is_not(None), _ROW.status == Status.COMPLETED
+        in_all = _seconds(_ROW.completed_at - _ROW.created_at)
+        seen_before = func.greatest(_ROW.last_pending_at, _ROW.submitted_at)
         query = select(
+            *_WHOSE,
             func.count().label("total"),
             func.count().filter(completed).label("completed"),
             func.count().filter(_ROW.status == Status.FAILED).label("failed"),
             func.count().filter(_ROW.status == Status.CANCELLED).label("cancelled"),
             func.count().filter(completed, _ROW.result["late"].astext == "true").label("late"),
-            _average(_seconds(_ROW.completed_at - _ROW.created_at), completed).label("average_completion_s"),
+            _average(in_all, completed).label("average_completion_s"),
+            _quantile(0.5, in_all, completed).label("p50_completion_s"),
+            _quantile(0.9, in_all, completed).label("p90_completion_s"),
             _average(_seconds(_ROW.completed_at - _ROW.submitted_at), completed).label("average_run_s"),
+            _average(_seconds(_ROW.sent_at - _ROW.created_at), ended).label("average_queue_s"),
+            _average(_seconds(_ROW.completed_at - seen_before) / 2, completed).label("average_detection_s"),
             _average(_ROW.checks, ended).label("average_checks"),
             _average(_ROW.submit_attempts, ended).label("average_submits"),
-        ).where(*recent)
+        )
         code = _ROW.error["code"].astext
-        by_code = select(code, func.count()).where(_ROW.status == Status.FAILED, *recent).group_by(code)
-        with answering(self._engine) as connection:
-            counted: Mapping[str, Any] = dict(connection.execute(query).mappings().one())
-            errors = {str(code): int(count) for code, count in connection.execute(by_code)}
-        return Statistics(**counted, errors=errors)
+        by_code = select(*_WHOSE, code.label("code"), func.count().label("times")).where(_ROW.status == Status.FAILED)
+        try:
+            with answering(self._engine) as connection:
+                rows = connection.execute(query.where(*recent).group_by(_BY_MODEL)).mappings().all()
+                failed = connection.execute(by_code.where(*recent).group_by(_BY_MODEL, code)).mappings().all()
+        except StoreUnavailable as error:
+            if isinstance(getattr(error.__cause__, "orig", None), QueryCanceled):
+                raise InvalidRequest(["hours: these are too many to be counted in time; ask for fewer hours"]) from None
+            raise
+        errors: dict[tuple[str | None, str | None], dict[str, int]] = defaultdict(dict)
+        for row in sorted(failed, key=lambda row: -row["times"]):
+            errors[row["provider"], row["model"]][str(row["code"])] = int(row["times"])
+        found = [Statistics(**row, errors=errors[row["provider"], row["model"]]) for row in rows]
+        (everything,) = (one for one in found if one.model is None)
+        models = [one for one in found if one.model is not None]
+        return everything, sorted(models, key=lambda one: (one.provider or "", one.model or ""))
 
 
 def _of(owner: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -126,6 +187,10 @@ def _of(owner: str | None) -> tuple[ColumnElement[bool], ...]:
 
 def _average(what: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElement[Any]:
     return cast(func.avg(what).filter(where), Float)
+
+
+def _quantile(share: float, what: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElement[Any]:
+    return cast(func.percentile_cont(share).within_group(what).filter(where), Float)
 
 
 def _seconds(interval: ColumnElement[Any]) -> ColumnElement[Any]:

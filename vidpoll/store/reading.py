@@ -46,6 +46,12 @@ class Reading(EngineBound):
             rows = connection.execute(select(*generation_columns()).where(generations.c.id.in_(list(ids))))
             return [to_generation(row) for row in rows.mappings()]
 
+    def id_of_operation(self, account: str, name: str) -> UUID | None:
+        """The account's generation that the provider calls ``name``."""
+        query = select(generations.c.id).where(generations.c.account == account, generations.c.operation_name == name)
+        with answering(self._engine) as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def recent(self, limit: int, *, status: Status | None = None) -> list[Generation]:
         """The newest ``limit`` generations, newest first."""
         query = select(*generation_columns()).order_by(generations.c.created_at.desc()).limit(limit)

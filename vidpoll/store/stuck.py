@@ -3,27 +3,30 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, RowMapping, and_, cast, func, literal, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, RowMapping, Select, and_, cast, func, literal, select, tuple_, union_all
 from sqlalchemy.types import Float
 
 from vidpoll.generation import Status
-from vidpoll.store.engine import EngineBound, answering
+from vidpoll.store.engine import STATEMENT_TIMEOUT_S, EngineBound, answering
 from vidpoll.store.tables import generations
 
 _ROW: Final = generations.c
 _PAGE: Final = 2000
-#: What belongs in a status lane: what the provider has, what timed out and may be done late, what is looked up.
-_WATCHED: Final = or_(
-    _ROW.status == Status.PROCESSING,
-    and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None)),
+_LATE: Final = and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None))
+#: What belongs in a status lane: what is looked up, what the provider has, what timed out and may be done late. Each
+#: has its index; one that moves on while they are read in this order is read twice perhaps, and never missed.
+_WATCHED: Final = (
     and_(_ROW.status == Status.UNKNOWN, _ROW.next_check_at.is_not(None)),
+    _ROW.status == Status.PROCESSING,
+    _LATE,
 )
-#: Orders of pages. One that moves on meanwhile gets a later ``updated_at``: it may be read twice, but is never missed.
+#: Orders of pages, by what never changes in a row.
 _BY_ID: Final = (_ROW.id,)
-_OLDEST_FIRST: Final = (_ROW.updated_at, _ROW.id)
+_OLDEST_FIRST: Final = (_ROW.created_at, _ROW.id)
 #: Any constant of our own, another than the migrations'.
 _LOCK: Final = 0x7265_7374_6F72_65
 
@@ -55,14 +58,17 @@ class Stuck(EngineBound):
 
     def watched_by_account(self) -> dict[str, int]:
         """How many generations of each account belong in its status lane."""
-        return self._by_account(_WATCHED)
+        watched = union_all(*(select(_ROW.account).where(one) for one in _WATCHED)).subquery()
+        return self._counted(select(watched.c.account, func.count()).group_by(watched.c.account))
 
     def late_by_account(self) -> dict[str, int]:
         """How many generations of each account timed out and are still watched."""
-        return self._by_account(and_(_ROW.status == Status.FAILED, _ROW.watch_until.is_not(None)))
+        return self._by_account(_LATE)
 
     def _by_account(self, where: ColumnElement[bool]) -> dict[str, int]:
-        query = select(_ROW.account, func.count()).where(where).group_by(_ROW.account)
+        return self._counted(select(_ROW.account, func.count()).where(where).group_by(_ROW.account))
+
+    def _counted(self, query: Select[Any]) -> dict[str, int]:
         with answering(self._engine) as connection:
             return {str(account): int(count) for account, count in connection.execute(query)}
 
@@ -83,20 +89,38 @@ class Stuck(EngineBound):
                     connection.execute(select(func.pg_advisory_unlock(_LOCK)))
 
     def waiting_to_submit(self, account: str) -> Iterator[list[Waiting]]:
-        """Every generation of the account that waits to be submitted; those that have waited longest first."""
-        return self._pages(and_(_ROW.status == Status.PENDING, _ROW.account == account), _OLDEST_FIRST)
+        """Every generation of the account that waits to be submitted, oldest first; then again what moved meanwhile.
+
+        So one that was being submitted, and waits again before this ends, may be read twice but is never missed.
+        """
+        waiting = and_(_ROW.status == Status.PENDING, _ROW.account == account)
+        began_at = self._moment(STATEMENT_TIMEOUT_S)
+        yield from self._pages(waiting, _OLDEST_FIRST)
+        yield from self._pages(and_(waiting, _ROW.updated_at > began_at), _OLDEST_FIRST)
+
+    def _moment(self, ago_s: float) -> datetime:
+        """So many seconds ago: what a statement under way now will write is not older."""
+        with answering(self._engine) as connection:
+            moment: datetime = connection.execute(select(func.now() - _seconds(ago_s))).scalar_one()
+            return moment
 
     def being_watched(self, account: str, *, late_by_s: float | None = None) -> Iterator[list[Waiting]]:
         """Every generation that belongs in the status lane; with ``late_by_s`` only those whose look is that late."""
-        watched = and_(_WATCHED, _ROW.account == account)
-        if late_by_s is not None:
-            watched = and_(watched, _ROW.next_check_at < func.now() - _seconds(late_by_s))
-        return self._pages(watched)
+        for watched in _WATCHED:
+            theirs = and_(watched, _ROW.account == account)
+            if late_by_s is not None:
+                theirs = and_(theirs, _ROW.next_check_at < func.now() - _seconds(late_by_s))
+            yield from self._pages(theirs)
 
     def stale_submits(self, account: str, older_than_s: float) -> Iterator[list[Waiting]]:
         """Submits of the account that began so long ago that their worker must be gone."""
         old = _ROW.updated_at < func.now() - _seconds(older_than_s)
         return self._pages(and_(_ROW.status == Status.SUBMITTING, _ROW.account == account, old))
+
+    def suspects(self, before: datetime, account: str | None = None) -> Iterator[list[Waiting]]:
+        """Generations, of one account or of all, accepted before a moment and not sent, as far as rows know."""
+        unsent = and_(_ROW.status.in_([Status.PENDING, Status.SUBMITTING]), _ROW.created_at < before)
+        return self._pages(unsent if account is None else and_(unsent, _ROW.account == account), _OLDEST_FIRST)
 
     def left_unknown(self, account: str) -> Iterator[list[Waiting]]:
         """Generations of the account that are unknown, and were never looked up nor left to a person."""
@@ -133,7 +157,7 @@ class Stuck(EngineBound):
             _ROW.owner,
             _ROW.priority,
             _ROW.status,
-            _ROW.updated_at,
+            _ROW.created_at,
             func.greatest(0.0, _until(_ROW.next_check_at)).label("countdown"),
             func.greatest(0.0, _until(_ROW.deadline_at)).label("remaining_s"),
         )

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from vidpoll.generation import Failure, Generation, Status
 from vidpoll.store.engine import answering
-from vidpoll.store.moving import Moving, event_of, later
+from vidpoll.store.moving import Moving, event_of
 from vidpoll.store.reading import generation_columns, to_generation
 from vidpoll.store.tables import generations
+from vidpoll.store.times import later
 
 _ROW: Final = generations.c
 
@@ -20,10 +24,20 @@ _ROW: Final = generations.c
 class Submitting(Moving):
     """The moves around the paid call."""
 
-    def pin(self, ids: Sequence[UUID], account: str) -> dict[UUID, str]:
-        """Pin generations to the account that will pay for them, unless they are pinned; each with its account."""
+    def pin(
+        self, ids: Sequence[UUID], account: str, *, from_parent: Mapping[str, JsonValue] | None = None
+    ) -> dict[UUID, str]:
+        """Pin generations to the account that will pay for them, unless they are pinned; each with its account.
+
+        ``from_parent`` is what the parent of an upscale or an extend brings with this account.
+        """
+        if not ids:
+            return {}
         statement = update(generations).where(_ROW.id.in_(list(ids)))
         statement = statement.values(account=func.coalesce(_ROW.account, account))
+        if from_parent is not None:
+            brought = literal(dict(from_parent), JSONB)
+            statement = statement.values(from_parent=case((_ROW.account.is_(None), brought), else_=_ROW.from_parent))
         with answering(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(statement.returning(_ROW.id, _ROW.account))}
 
@@ -104,6 +118,20 @@ class Submitting(Moving):
             next_check_at=None if look_up_in is None else later(look_up_in),
         )  # fmt: skip
 
+    def suspected(self, id: UUID, failure: Failure, stage: str, *, since: datetime, look_up_in: float | None) -> bool:
+        """Pending or submitting → unknown: its row is of a backup, and is not believed. It must be pinned.
+
+        It may have been sent at any time from ``since`` to now; the provider's list is searched for that. Ages and
+        deadlines count from now, so that what is found is not given up at once.
+        """
+        return self._move(
+            id, (Status.PENDING, Status.SUBMITTING), Status.UNKNOWN, "suspected", asdict(failure),
+            guard=_ROW.account.is_not(None),
+            error=asdict(failure), stage=stage, failures_in_a_row=0, sent_at=func.now(),
+            looked_up=func.jsonb_build_object("looks", 0, "since", since.isoformat(), "until", func.now()),
+            next_check_at=None if look_up_in is None else later(look_up_in),
+        )  # fmt: skip
+
     def processing(
         self, id: UUID, operation_name: str, *, countdown: float, expected_s: float, timeout_s: float
     ) -> bool:
@@ -153,8 +181,9 @@ class Submitting(Moving):
         """Whether the same request is being submitted for another generation, so that a new operation may be its."""
         alike = and_(_ROW.account == generation.account, _ROW.model == generation.model, _ROW.id != generation.id)
         query = select(_ROW.id).where(
-            alike, _ROW.status == Status.SUBMITTING, _ROW.prompt == generation.prompt, _ROW.params == generation.params
-        )
+            alike, _ROW.status == Status.SUBMITTING, _ROW.prompt == generation.prompt, _ROW.params == generation.params,
+            _ROW.kind == generation.kind, _ROW.parent_id.is_not_distinct_from(generation.parent_id),
+        )  # fmt: skip
         with answering(self._engine) as connection:
             return connection.execute(query.limit(1)).first() is not None
 

@@ -13,8 +13,10 @@ from sqlalchemy.types import Boolean, DateTime, Float, SmallInteger, Text, Uuid
 
 from vidpoll.generation import Failure, Status
 from vidpoll.store.engine import answering
-from vidpoll.store.moving import Moving, later
+from vidpoll.store.moving import Moving
+from vidpoll.store.new_files import NewFile
 from vidpoll.store.tables import generations
+from vidpoll.store.times import later
 
 _ROW: Final = generations.c
 _WATCHED: Final = (Status.PROCESSING,)
@@ -69,10 +71,13 @@ class Watching(Moving):
         *,
         queued_s: float | None = None,
         run_s: float | None = None,
-    ) -> bool:
-        """Processing → completed; or failed (timed out) → completed, marked ``late``: it was paid for.
+        files: Sequence[NewFile] = (),
+    ) -> datetime | None:
+        """Processing → completed; or failed (timed out) → completed, marked ``late``: it was paid for. When, or None.
 
-        ``queued_s`` and ``run_s`` are what the provider told of its times.
+        ``video_url`` is the address of the first result, whatever it is; the column's name is older than images.
+
+        ``queued_s`` and ``run_s`` are what the provider told of its times; ``files`` are to be copied from now on.
         """
         values: dict[str, Any] = {
             "progress": 100,
@@ -86,12 +91,16 @@ class Watching(Moving):
             "run_s": run_s,
         }
         on_time = {**result, "late": False}
-        if self._move(id, _WATCHED, Status.COMPLETED, "completed", {"video_url": video_url}, result=on_time, **values):
-            return True
+        said = {"video_url": video_url}
+        if result.get("content_type"):
+            said["content_type"] = result["content_type"]
+        at = self._moved_at(id, _WATCHED, Status.COMPLETED, "completed", said, result=on_time, files=files, **values)
+        if at:
+            return at
         late = {**result, "late": True}
-        return self._move(
-            id, (Status.FAILED,), Status.COMPLETED, "completed", {"video_url": video_url, "late": True},
-            guard=_TIMED_OUT, result=late, **values,
+        return self._moved_at(
+            id, (Status.FAILED,), Status.COMPLETED, "completed", {**said, "late": True},
+            guard=_TIMED_OUT, result=late, files=files, **values,
         )  # fmt: skip
 
     def failed(
@@ -130,7 +139,7 @@ class Watching(Moving):
             .where(_ROW.id == id, _ROW.completed_at.is_(None), _ROW.cancel_requested_at.is_(None))
             .values(cancel_requested_at=func.now(), version=_ROW.version + 1, updated_at=func.now())
         )
-        return self._write(moved, "cancel_requested", {})
+        return self._write(moved, "cancel_requested", {}) is not None
 
     def cancelled(self, id: UUID, *, expected: Status) -> bool:
         """Pending (provably not sent), processing or unknown (provably not taken) → cancelled."""

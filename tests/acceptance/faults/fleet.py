@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import uuid
@@ -23,6 +24,7 @@ import redis
 import requests
 from psycopg.rows import dict_row
 
+from tests import brokers
 from tests.acceptance.faults import providers, scale
 from tests.acceptance.faults.remote import RemoteProxy
 from tests.acceptance.stack import PROJECT
@@ -32,6 +34,7 @@ from vidpoll.devstack.child import Child
 from vidpoll.devstack.servers import free_port, postgres_server, redis_server, wait_until
 from vidpoll.lanes import Lane
 from vidpoll.providers.vendors.runware import task_uuid_of
+from vidpoll.redis_url import connect as connect_redis
 from vidpoll.store import connect
 from vidpoll.store.migrating import upgrade
 
@@ -88,6 +91,7 @@ class Fleet:
 
     Attributes:
         redis_proxy, postgres_proxy, provider_proxy: what stands before each server.
+        broker_proxy: what stands before the broker; the same as ``redis_proxy`` when that is Redis.
         limits: of every account.
     """
 
@@ -104,15 +108,19 @@ class Fleet:
         self.folder, self.postgres, self.limits = _with_logs(folder), postgres, limits or providers.Limits()
         self._children: dict[str, Child] = {}
         self._database_url = postgres.create()
-        self._redis, self._redis_url = redis_server(folder)
+        self._redis, self._redis_url, redis_port = self._serve_redis()
         self._simulator, self.simulator_port = self._start_simulator()
-        self.redis_proxy = RemoteProxy(folder, "redis", "127.0.0.1", urlsplit(self._redis_url).port or 0)
+        self.redis_proxy = RemoteProxy(folder, "redis", "127.0.0.1", redis_port)
+        self._broker_url, self.broker_proxy = self._redis_url, self.redis_proxy
+        if brokers.RABBITMQ:
+            self._broker_url = brokers.node().vhost()
+            self.broker_proxy = RemoteProxy(folder, "broker", "127.0.0.1", urlsplit(self._broker_url).port or 0)
         self.postgres_proxy = RemoteProxy(folder, "postgres", "127.0.0.1", postgres.port)
         self.provider_proxy = RemoteProxy(folder, "provider", "127.0.0.1", self.simulator_port)
         self._environ = self._settings() | environ
         self._standing = [f"worker{number}" for number in range(1, workers + 1)]
         self._standing += [f"beat{number}" for number in range(1, beats + 1)]
-        self._client = Client(self._redis_url, self._database_url)
+        self._client = Client(*self.urls)
         self._is_read_only = False
         try:
             self._start_standing()
@@ -123,7 +131,7 @@ class Fleet:
     @property
     def urls(self) -> tuple[str, str]:
         """Broker and database, directly: for a client of the test's own."""
-        return self._redis_url, self._database_url
+        return self._broker_url, self._database_url
 
     @property
     def client(self) -> Client:
@@ -145,7 +153,15 @@ class Fleet:
     def send(self, task: str, **kwargs: Any) -> None:
         """Push a message to its queue, as any process can."""
         queue = messages.QUEUE_OF[task]
-        self.redis().execute_command("LPUSH", queue, json.dumps(messages.envelope(task, kwargs, queue)))
+        self.push(json.dumps(messages.envelope(task, kwargs, queue)).encode(), queue=queue)
+
+    def push(self, message: bytes, queue: str = messages.QUEUE_ACCEPT) -> None:
+        """Put a message into a queue of the broker, whatever it holds."""
+        brokers.push(self._broker_url, message, queue=queue)
+
+    def waiting(self, queue: str) -> int:
+        """How many messages wait in a queue of the broker."""
+        return brokers.waiting(self._broker_url, queue)
 
     def sweep(self) -> None:
         """Ask for a restore now, beside those of beat."""
@@ -179,7 +195,7 @@ class Fleet:
         return self.sql("SELECT * FROM generations WHERE id = ANY(%s::uuid[])", [str(id) for id in ids])
 
     def redis(self) -> "redis.Redis":
-        return redis.Redis.from_url(self._redis_url, decode_responses=True)
+        return connect_redis(self._redis_url, decode_responses=True)
 
     def report(self) -> dict[str, Any]:
         """The simulator's ledger."""
@@ -330,6 +346,25 @@ class Fleet:
         """Start a beat (again)."""
         self._start_celery(name, inside, environ)
 
+    def start_api(self, **environ: str) -> str:
+        """Serve HTTP; returns its URL, once it answers."""
+        port = free_port()
+        command = [sys.executable, "-m", "vidpoll", "api", "--port", str(port)]
+        child = Child("api", command, self.folder / "logs" / "api.log", {**self._environ, **environ}, PROJECT)
+        self._children["api"] = child
+        child.start()
+        url = f"http://127.0.0.1:{port}"
+        ready = f"{url}/readyz"
+        wait_until(lambda: requests.get(ready, timeout=5).raise_for_status(), child, (requests.RequestException,))
+        return url
+
+    def vidpoll(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command."""
+        return subprocess.run(
+            [sys.executable, "-m", "vidpoll", *arguments], cwd=PROJECT, env={**os.environ, **self._environ, **environ},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
     def kill(self, name: str) -> None:
         """SIGKILL; returns when it is gone."""
         child = self._children[name]
@@ -392,7 +427,7 @@ class Fleet:
         if self._is_read_only:
             self.read_only(False)
         self.start_redis()
-        self._client = Client(self._redis_url, self._database_url)  # the last one's connections may have been cut
+        self._client = Client(*self.urls)  # the last one's connections may have been cut
         for name in self.running() - (set() if anew else set(self._standing)):
             self.kill(name)
         self._empty()
@@ -406,6 +441,8 @@ class Fleet:
         )
         self.sql(f"TRUNCATE {', '.join(table['tablename'] for table in tables)}")
         self.redis().flushall()
+        if brokers.RABBITMQ:
+            brokers.empty(self._broker_url)
         self.simulate("reset")
         self.simulate("durations", median_s=0.2, sigma=0, fixed_s=0, scale=1)
 
@@ -437,21 +474,30 @@ class Fleet:
     # -- plumbing ------------------------------------------------------------------------------------------------------
 
     def _proxies(self) -> tuple[RemoteProxy, ...]:
-        return self.redis_proxy, self.postgres_proxy, self.provider_proxy
+        return tuple({self.redis_proxy, self.broker_proxy, self.postgres_proxy, self.provider_proxy})
 
     def _pass_through(self) -> None:
         for proxy in self._proxies():
             proxy.pass_through()
 
+    def _serve_redis(self) -> tuple[Any, str, int]:
+        """What serves, its URL, and the port that the proxy stands before."""
+        child, url = redis_server(self.folder)
+        return child, url, urlsplit(url).port or 0
+
     def _settings(self) -> dict[str, str]:
         redis_url = f"redis://127.0.0.1:{self.redis_proxy.port}/0"
         database = self._database_url.rpartition("/")[2]
+        broker_url = redis_url
+        if brokers.RABBITMQ:
+            port = urlsplit(self._broker_url).port
+            broker_url = self._broker_url.replace(f":{port}", f":{self.broker_proxy.port}")
         file = providers.write(
             self.folder / "providers.toml", f"http://127.0.0.1:{self.provider_proxy.port}", self.limits
         )
         return {
             "VIDPOLL_REDIS_URL": redis_url,
-            "VIDPOLL_BROKER_URL": redis_url,
+            "VIDPOLL_BROKER_URL": broker_url,
             "VIDPOLL_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.postgres_proxy.port}/{database}",
             "VIDPOLL_PROVIDERS_FILE": str(file),
             "VIDPOLL_LEASE_S": f"{LEASE_S:g}",
@@ -493,6 +539,8 @@ class Fleet:
 
         def listening() -> bool:
             alive = [name for name in self.running() if name.startswith("worker")]
+            if brokers.RABBITMQ:
+                return brokers.consumers(self._broker_url, messages.QUEUE_DEFAULT) >= len(alive)
             return sum(client["cmd"] == "brpop" for client in self.redis().client_list()) >= len(alive)
 
         until(listening, within_s=60, what="the workers to listen")

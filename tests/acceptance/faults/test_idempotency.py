@@ -71,7 +71,7 @@ def test_internal_messages_delivered_many_times_are_one_charge(fleet: Fleet, cas
     for _ in range(20):
         fleet.send(messages.SUBMIT, account=account, ids=[str(id)], call_at_us=time.time_ns() // 1000)
         fleet.send(messages.GENERATE, **fields)
-    until(lambda: not any(fleet.redis().llen(queue) for queue in messages.QUEUES))
+    until(lambda: not any(map(fleet.waiting, messages.QUEUES)))
     told.settle(fleet, [id])
     told.note(submit_calls=fleet.report()["submit_calls"])
     assert row["status"] == "completed"

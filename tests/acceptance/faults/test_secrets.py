@@ -37,7 +37,7 @@ def test_a_pickled_message_is_refused_and_runs_nothing(fleet: Fleet, case: Begin
             "delivery_tag": str(uuid.uuid4()),
         },
     }  # fmt: skip
-    fleet.redis().execute_command("LPUSH", "accept", json.dumps(message))
+    fleet.push(json.dumps(message).encode())
 
     (letter,) = until(lambda: fleet.sql("SELECT * FROM dead_letters WHERE message_id = %s", id))
     later = fleet.submit(2)

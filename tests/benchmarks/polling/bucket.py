@@ -21,8 +21,9 @@ class Bucket:
         self._tat = 0.0
 
     def tokens(self, now_us: int) -> int:
-        """Calls that may be made now."""
-        return math.floor((now_us + self._tolerance - max(self._tat, now_us)) / self._interval + 0.000001)
+        """Calls that may be made now; none, too, while the moment of the last is a rounded microsecond ahead."""
+        free = math.floor((now_us + self._tolerance - max(self._tat, now_us)) / self._interval + 0.000001)
+        return max(0, free)
 
     def spend(self, now_us: int, calls: int) -> None:
         """Note that they are made."""

@@ -32,8 +32,8 @@ export class Feed {
 
   /**
    * @param {import("./vidpoll.js").Vidpoll} api
-   * @param {{changed: Function, ended: Function, refused: Function}} told `changed` with every generation that did;
-   *   `ended` with one that became final; `refused` with an error that ended the feed
+   * @param {{changed: Function, ended: Function, stirred: Function, refused: Function}} told `changed` with every generation that did;
+   *   `ended` with one that became final; `stirred` with the project of one that changed; `refused` with an error that ended the feed
    */
   constructor(api, told) {
     this.#api = api;
@@ -93,6 +93,7 @@ export class Feed {
     const { before, after } = this.#known.learn(fresh);
     const moved = before?.status !== after.status;
     if (isListed(after)) this.#told.changed(after);
+    if (after.project_id) this.#told.stirred(after.project_id);
     if (moved && (!isListed(after) || isApiPath(after.video_url))) this.#ask({ ids: [after.id] });
     else if (moved && after.status === "processing" && !after.eta) this.#ask({ etas: [after.id] });
     const isNews = before ?? (fresh.kind && fresh.kind !== "snapshot");

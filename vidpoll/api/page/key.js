@@ -9,9 +9,11 @@ const problem = document.getElementById("key-problem");
 
 /** The key of this tab; a `#key=…` of the address becomes it, and is taken out of the address at once. */
 export function currentKey() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("key");
+  const rest = new URLSearchParams(location.hash.slice(1));
+  const given = rest.get("key");
   if (given !== null) {
-    history.replaceState(null, "", location.pathname + location.search);
+    rest.delete("key");
+    history.replaceState(null, "", location.pathname + location.search + (rest.size ? `#${rest}` : ""));
     if (given.trim()) keep(given.trim());
   }
   return sessionStorage.getItem(STORED_AS);

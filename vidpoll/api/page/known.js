@@ -33,7 +33,7 @@ export class Known {
 /** Whether it is known in full, not only from events. */
 export const isListed = (generation) => generation.created_at !== undefined;
 
-/** Whether the video's address is one of the API's, which a browser cannot open without the key. */
+/** Whether the result's address is one of the API's, which a browser cannot open without the key. */
 export const isApiPath = (url) => url?.startsWith("/") ?? false;
 
 /** A late answer adds what events do not tell: prompt, model, times. */
@@ -51,17 +51,23 @@ function withNewer(before, fresh) {
   return after;
 }
 
-/** Without what is empty or large, and with the page's own fields `eta`, `cancelAsked` and `late`. */
+/**
+ * Without what is empty or large, and with the page's own fields `eta`, `cancelAsked`, `late`, `seed`, `content_type` and
+ * `generation_kind`.
+ */
 function trimmed({ result, ...fresh }) {
   const told = Object.fromEntries(Object.entries(fresh).filter(([, value]) => value !== null && value !== undefined));
   if (fresh.eta_s > 0) told.eta = etaOf(fresh);
   if (fresh.cancel_requested_at) told.cancelAsked = true;
+  if (/^https?:/.test(fresh.archived_url ?? "")) told.video_url = fresh.archived_url; // it stays when the provider's is gone
   if (result?.late) told.late = true;
   if (result?.seed !== undefined) told.seed = result.seed;
+  if (result?.content_type) told.content_type = result.content_type;
+  if (isListed(fresh)) told.generation_kind = fresh.kind;
   return told;
 }
 
 /** Seconds for half and for nine tenths, and how long it had run, all at the moment `at`: an event's own, else now. */
 function etaOf({ eta_s: p50, eta_p90_s: p90 = p50, elapsed_s: elapsed = 0, kind, at }) {
-  return { p50, p90, elapsed, at: kind && kind !== "snapshot" ? Date.parse(at) : now() };
+  return { p50, p90, elapsed, at: kind && kind !== "snapshot" && at ? Date.parse(at) : now() };
 }

@@ -1,16 +1,21 @@
-/** The page: puts the key, the form, the list and the events together. */
+/** The page: puts the key, the form, the list, the projects and the events together. */
 
 import { Vidpoll } from "./vidpoll.js";
 import { Feed } from "./feed.js";
 import { alsoSuggest, setReadOnly, startForm } from "./form.js";
+import { ProjectPart } from "./project-part.js";
 import { askForKey, currentKey, forgetKey, isReadOnly, noteReadOnly, onKey } from "./key.js";
 import { List } from "./list.js";
+import { startProjectForm } from "./project-form.js";
+import { typeOf } from "./media.js";
 import { isReady, scopesOf } from "./service.js";
 import { toast } from "./toasts.js";
+import { currentView, onView } from "./views.js";
 import { excerpt, sentences } from "./words.js";
 
 const work = document.getElementById("work");
 const skip = document.getElementById("skip");
+const views = document.getElementById("views");
 const forget = document.getElementById("forget-key");
 const connection = document.getElementById("connection");
 
@@ -37,19 +42,24 @@ function open(apiKey) {
       alsoSuggest(generation);
     },
     ended: announce,
-    refused(error) {
-      if (error.code === "unauthorized") reject(error);
-      else toast("alert", sentences(error).join(" "));
-    },
+    stirred: (id) => projects.stirred(id),
+    refused,
   });
   const list = new List(feed, (name, id) => act(session, name, id));
-  session = { api, feed, list };
-  for (const element of [work, skip, forget, connection]) element.hidden = false;
+  const projects = new ProjectPart(api, { checked, refused });
+  session = { api, feed, list, projects };
+  for (const element of [work, views, skip, forget, connection]) element.hidden = false;
   showReadOnly();
+  projects.show(currentView());
   list.load();
   feed.start();
   tick();
   learnScopes(session, apiKey);
+}
+
+function refused(error) {
+  if (error.code === "unauthorized") reject(error);
+  else toast("alert", sentences(error).join(" "));
 }
 
 /** Before anything is typed in vain. If it cannot be learned now, the first call that writes tells. */
@@ -66,8 +76,9 @@ function mayOnlyRead() {
 function close() {
   session?.feed.stop();
   session?.list.stop();
+  session?.projects.stop();
   session = null;
-  for (const element of [work, skip, forget, connection]) element.hidden = true;
+  for (const element of [work, views, skip, forget, connection]) element.hidden = true;
 }
 
 /** The key is wrong, or is no longer right. */
@@ -106,11 +117,15 @@ function showReadOnly() {
   work.classList.toggle("read-only", isReadOnly());
 }
 
-function announce({ status, prompt }) {
+function announce(generation) {
+  const { status, prompt } = generation;
   const title = prompt ? `: ${excerpt(prompt, 60)}` : ".";
   switch (status) {
     case "completed":
-      toast("status", `A video is ready${title}`, { group: status, summary: (count) => `${count} videos are ready.` });
+      toast("status", `${typeOf(generation)?.startsWith("image/") ? "An image" : "A video"} is ready${title}`, {
+        group: status,
+        summary: (count) => `${count} results are ready.`,
+      });
       break;
     case "failed":
       toast("alert", `It failed${title}`, { group: status, summary: (count) => `${count} generations failed.` });
@@ -132,6 +147,7 @@ function tick() {
     connection.dataset.mode = session.feed.mode;
   }
   session.list.tick();
+  session.projects.tick();
   session.feed.renewEtas();
   seconds += 1;
   if (seconds % PROBE_S === 0) session.feed.probe();
@@ -144,13 +160,15 @@ function begin() {
 }
 
 startForm(submit);
+startProjectForm((project) => session.projects.submit(project));
+onView((view) => session?.projects.show(view));
 onKey(open);
 forget.addEventListener("click", () => {
   close();
   forgetKey();
   askForKey();
 });
-window.addEventListener("hashchange", () => location.hash.startsWith("#key=") && begin());
+window.addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("key") && begin());
 setInterval(tick, 1000);
 isReady(); // tells the service's time
 begin();

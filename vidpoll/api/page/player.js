@@ -1,6 +1,9 @@
-/** A finished video in its row: playable where the browser can, else its address. */
+/** A finished video or image in its row: shown where the browser can, else its address. */
 
-/** Loads a video when it comes near the screen, and lets go of one that was not played when it is far away. */
+import { make, outwardLink } from "./dom.js";
+import { isWeb, mediaElement } from "./media.js";
+
+/** Loads what comes near the screen, and lets go of a video that was not played when it is far away. */
 const nearby = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) target.near(isIntersecting);
@@ -9,28 +12,36 @@ const nearby = new IntersectionObserver(
 );
 
 export class Player {
-  element = document.createElement("div");
+  element = make("div", "media");
   #url = null;
-  #video = null;
+  #media = null;
 
   constructor() {
-    this.element.className = "media";
     this.element.hidden = true;
     this.element.near = (isNear) => this.#near(isNear);
   }
 
   /** Whether it is being watched just now. */
   get playing() {
-    return this.#video !== null && !this.#video.paused;
+    return this.#isVideo && !this.#media.paused;
   }
 
-  show(url, title) {
+  /** @param {string} url @param {string} title @param {string | null} [contentType] */
+  show(url, title, contentType) {
     if (url === this.#url) return;
+    this.forget();
     this.#url = url;
     this.element.hidden = false;
-    nearby.unobserve(this.element);
-    if (isWeb(url)) this.#showVideo(url, title);
+    if (isWeb(url)) this.#showMedia(url, title, contentType);
     else this.#showAddress(url);
+  }
+
+  /** Show nothing: what was there is no longer the result. */
+  hide() {
+    this.forget();
+    this.#url = this.#media = null;
+    this.element.replaceChildren();
+    this.element.hidden = true;
   }
 
   forget() {
@@ -38,62 +49,43 @@ export class Player {
     this.#near(false);
   }
 
-  #showVideo(url, title) {
-    this.#video = document.createElement("video");
-    this.#video.controls = true;
-    this.#video.playsInline = true;
-    this.#video.preload = "metadata";
-    this.#video.setAttribute("aria-label", `Video: ${title}`);
-    this.#video.addEventListener("error", () => this.#cannotPlay());
-    const link = document.createElement("a");
-    link.href = url;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-    link.textContent = "Open video";
-    this.element.replaceChildren(this.#video, link);
+  get #isVideo() {
+    return this.#media instanceof HTMLVideoElement;
+  }
+
+  #showMedia(url, title, contentType) {
+    this.#media = mediaElement(url, contentType);
+    if (this.#isVideo) this.#media.setAttribute("aria-label", `Video: ${title}`);
+    else this.#media.alt = `Image: ${title}`;
+    this.#media.addEventListener("error", () => this.#cannotShow());
+    this.element.replaceChildren(this.#media, outwardLink(url, this.#isVideo ? "Open video" : "Open image"));
     nearby.observe(this.element);
   }
 
-  #cannotPlay() {
-    if (!this.#video?.hasAttribute("src")) return; // it was let go of
-    const words = paragraph("placeholder", "The video cannot be played here.");
-    this.#video.replaceWith(words);
-    this.#video = null;
+  #cannotShow() {
+    if (!this.#media?.hasAttribute("src")) return; // it was let go of
+    const words = this.#isVideo ? "The video cannot be played here." : "The image cannot be shown here.";
+    this.#media.replaceWith(make("p", "placeholder", words));
+    this.#media = null;
     nearby.unobserve(this.element);
   }
 
   #showAddress(url) {
-    this.#video = null;
+    this.#media = null;
     this.element.replaceChildren(
-      paragraph("placeholder", "A browser cannot open this address:"),
-      paragraph("address", url),
+      make("p", "placeholder", "A browser cannot open this address:"),
+      make("p", "address", url),
     );
   }
 
   #near(isNear) {
-    const video = this.#video;
-    if (!video) return;
-    if (isNear && !video.hasAttribute("src")) {
-      video.src = this.#url;
-    } else if (!isNear && video.hasAttribute("src") && video.paused && video.currentTime === 0) {
-      video.removeAttribute("src");
-      video.load();
+    const media = this.#media;
+    if (!media) return;
+    if (isNear && !media.hasAttribute("src")) {
+      media.src = this.#url;
+    } else if (!isNear && this.#isVideo && media.hasAttribute("src") && media.paused && media.currentTime === 0) {
+      media.removeAttribute("src");
+      media.load();
     }
-  }
-}
-
-function paragraph(className, text) {
-  const element = document.createElement("p");
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
-
-/** Only these are made links; javascript: and the like stay text. */
-function isWeb(url) {
-  try {
-    return ["http:", "https:"].includes(new URL(url).protocol);
-  } catch {
-    return false;
   }
 }

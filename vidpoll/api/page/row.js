@@ -1,7 +1,10 @@
 /** One generation in the list. It is made once and changed in place. */
 
+import { make, write } from "./dom.js";
+import { typeOf } from "./media.js";
 import { Player } from "./player.js";
 import { now } from "./service.js";
+import { projectLink } from "./views.js";
 import { dateWords, estimatedProgress, excerpt, failureWords, isFinal, sentences, stageWords, statusWord, timeWords } from "./words.js";
 import { toast } from "./toasts.js";
 
@@ -65,7 +68,9 @@ export class Row {
     write(this.#parts.status, statusWord(status));
     write(this.#parts.stage, stageWords(generation));
     write(this.#parts.error, status === "failed" && error ? failureWords(error) : "");
-    if (status === "completed" && url && !url.startsWith("/")) this.#player.show(url, excerpt(generation.prompt, 80));
+    if (status === "completed" && url && !url.startsWith("/")) {
+      this.#player.show(url, excerpt(generation.prompt, 80), typeOf(generation));
+    }
     for (const [name, { fits }] of Object.entries(ACTIONS)) this.#offer(this.#buttons[name], fits(generation));
     this.tick();
   }
@@ -129,12 +134,16 @@ export class Row {
 
   #describe(details) {
     const { id, project_id: project, priority, seed, params, retry_of: retryOf, prompt } = this.#generation;
-    const entries = { Id: id, Project: project, Priority: priority, Seed: seed, "Retry of": retryOf };
+    const { generation_kind: kind, parent_id: parent } = this.#generation;
+    const entries = { Id: id, Kind: kind, Parent: parent, Project: project, Priority: priority, Seed: seed, "Retry of": retryOf };
     if (Object.keys(params ?? {}).length) entries.Parameters = JSON.stringify(params, null, 1);
     entries.Prompt = prompt;
     const list = make("dl", "facts");
     for (const [name, value] of Object.entries(entries)) {
-      if (value !== undefined) list.append(make("dt", "", name), make("dd", "", String(value)));
+      if (value === undefined) continue;
+      const description = make("dd");
+      description.append(name === "Project" ? projectLink(value) : String(value));
+      list.append(make("dt", "", name), description);
     }
     details.querySelector("dl")?.remove();
     details.append(list);
@@ -182,17 +191,4 @@ export class Row {
       toast("alert", sentences(error).join(" "));
     }
   }
-}
-
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/** Set a text that changed; hide its element when there is none. */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-  element.hidden = text === "";
 }

@@ -1,5 +1,7 @@
 /** Client of vidpoll's HTTP side, for browsers and Node ≥ 20. See docs/http.md for what goes over the wire. */
 
+export type Kind = "video" | "image" | "upscale" | "extend";
+
 export type Status = "pending" | "submitting" | "processing" | "unknown" | "completed" | "failed" | "cancelled";
 
 /** How a generation stands, as far as answers and events told. Callbacks get it frozen: a change comes as a new object. */
@@ -13,7 +15,11 @@ export interface Generation {
   /** What the provider is doing, in words. */
   stage?: string;
   overdue?: boolean;
-  /** Where the video is. Instead of a long address a status read tells a path of the API, which wants the key; see `get` then. */
+  /** What was asked for, where that is no video. */
+  generation_kind?: Kind;
+  /** Of the first result, as far as it is known, e.g. "image/png". */
+  content_type?: string;
+  /** Where the video, or the image, is. Instead of a long address a status read tells a path of the API, which wants the key; see `get` then. */
   video_url?: string;
   /** Completed after it had failed by time-out. (`watch` has ended then; `watchAll` tells.) */
   late?: boolean;
@@ -32,6 +38,7 @@ export interface Generation {
   /** How often the provider was asked, when that was told last. */
   checks?: number;
   project_id?: string;
+  /** Of the event; in the answers of `statusOf` that of the generation, where it is no video. */
   kind?: string;
   at?: string;
 }
@@ -40,6 +47,10 @@ export interface NewGeneration {
   provider: string;
   model: string;
   prompt: string;
+  /** "video" if not given. */
+  kind?: Kind;
+  /** Of an upscale or an extend: the id of the completed generation whose result it begins with. */
+  parent?: string;
   account?: string;
   params?: Record<string, unknown>;
   priority?: number;
@@ -52,6 +63,106 @@ export interface Submitted {
   status: Status;
   /** False when the idempotency key was known: this is the generation made before. */
   new: boolean;
+}
+
+/** What is asked for as a whole: docs/projects.md has the fields. */
+export interface NewProject {
+  name: string;
+  steps: NewStep[];
+  max_parallel?: number;
+  pace_s?: number;
+  on_failure?: "continue" | "stop";
+  idempotency_key?: string;
+}
+
+export interface NewStep {
+  key: string;
+  provider?: string;
+  model?: string;
+  prompt?: string;
+  /** "video" if not given. */
+  kind?: Kind;
+  /** Of an upscale or an extend: the id of a generation, or the step whose result it begins with. */
+  parent?: string | { from: string };
+  account?: string;
+  params?: Record<string, unknown>;
+  priority?: number;
+  timeout_s?: number;
+  after?: string[];
+  weight?: number;
+  title?: string;
+  local?: "collect";
+}
+
+export interface SubmittedProject {
+  project_id: string;
+  status: ProjectStatus;
+  /** False when it was there already; nothing is paid then. */
+  new: boolean;
+}
+
+export type ProjectStatus = "running" | "completed" | "failed" | "cancelled";
+
+/** A project in a list. */
+export interface ProjectItem {
+  project_id: string;
+  name: string;
+  status: ProjectStatus;
+  total: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  skipped: number;
+  /** Percent by weight; a step that runs counts with its own. */
+  progress: number;
+  /** What is being done, in words. */
+  stage: string;
+  version: number;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+}
+
+/** How a project stands. Callbacks get it frozen. */
+export interface Project extends ProjectItem {
+  /** Steps that have not ended. */
+  pending: number;
+  all_complete: boolean;
+  /** By key, of the steps that are generations: an address, or "pending", "failed", "cancelled", "skipped". */
+  clips: Record<string, string>;
+  /** In their order. */
+  steps: Step[];
+  max_parallel: number | null;
+  pace_s: number;
+  on_failure: "continue" | "stop";
+  idempotency_key: string;
+}
+
+export interface Step {
+  key: string;
+  /** That of its generation, or "waiting", or "skipped". */
+  status: Status | "waiting" | "skipped";
+  progress: number;
+  /** What the provider is doing, or why it is skipped. */
+  stage: string | null;
+  title: string | null;
+  /** Keys of the steps it takes something from, or waits for. */
+  after: string[];
+  weight: number;
+  /** What it is, if no generation: "collect". */
+  local: string | null;
+  /** What its generation makes. */
+  kind: Kind | null;
+  model: string | null;
+  /** How often it was tried again. */
+  attempt: number;
+  generation_id: string | null;
+  video_url: string | null;
+  /** Of what is at `video_url`, as far as it is known: "video/mp4", "image/png", … */
+  content_type: string | null;
+  error: { code: string; message: string; retryable?: boolean } | null;
+  /** Of a local step. */
+  result: unknown;
 }
 
 /** The API said no, or could not be reached. Neither its message nor its cause holds the key. */
@@ -80,7 +191,7 @@ export interface Options {
   /** Something like the global fetch. */
   fetch?: typeof fetch;
   /**
-   * Streams of events that `watch` opens at once; 4 if not given. A browser has six connections to a server over HTTP/1.1, and
+   * Streams of events that `watch` and `followProject` open at once; 4 if not given. A browser has six connections to a server over HTTP/1.1, and
    * a stream keeps one. Further watches poll until a stream ends. `watchAll` and `watchProject` always get their one.
    */
   maxStreams?: number;
@@ -120,7 +231,7 @@ export interface Watch {
 export class Vidpoll {
   constructor(options: Options);
   /**
-   * Ask for one video. Without an idempotency key one is made, so that the repeats of this very call pay once: it is sent up to
+   * Ask for one video, or image. Without an idempotency key one is made, so that the repeats of this very call pay once: it is sent up to
    * three times more when no answer comes or the API is away or has too much to do (429, 502, 503, 504).
    */
   submit(request: NewGeneration, options?: { idempotencyKey?: string }): Promise<Submitted>;
@@ -153,6 +264,30 @@ export class Vidpoll {
   watchProject(project: string, watcher: {
     onUpdate?: (generation: Generation, all: Generation[]) => void;
     onComplete?: (all: Generation[]) => void;
+    onError?: (error: VidpollError) => void;
+    timeoutMs?: number;
+  }): Watch;
+  /**
+   * Ask for a project, all of it or nothing. Without an idempotency key its steps make one, so the same project again pays nothing;
+   * it is repeated like `submit`.
+   */
+  submitProject(project: NewProject, options?: { idempotencyKey?: string }): Promise<SubmittedProject>;
+  /** How a project stands. */
+  project(id: string): Promise<Project>;
+  /** The newest first, a page at a time. */
+  listProjects(options?: { cursor?: string; limit?: number }): Promise<{ items: ProjectItem[]; next: string | null }>;
+  /** Try again, and pay again, what failed or was cancelled. It is not repeated by itself: what fails again at once would be paid again. */
+  retryProject(id: string): Promise<{ project_id: string; status: ProjectStatus; retried: string[] }>;
+  /** Start nothing more, and cancel what runs, as far as providers can. */
+  cancelProject(id: string): Promise<{ project_id: string; status: ProjectStatus }>;
+  /**
+   * Follow a project until it has ended, which a retry can undo: follow it anew then. Each update is the whole project; it is asked
+   * for anew when events of its generations came (all those of 0.3 s are one), and beside them, or without them, after 2, then
+   * every 5 seconds, or later if Retry-After says so. Else it is as `watch`; it counts among the streams of `maxStreams`.
+   */
+  followProject(id: string, watcher: {
+    onUpdate?: (project: Project) => void;
+    onComplete?: (project: Project) => void;
     onError?: (error: VidpollError) => void;
     timeoutMs?: number;
   }): Watch;

@@ -3,9 +3,11 @@
 /** @typedef {import("./vidpoll.js").Clock} Clock @typedef {import("./vidpoll.js").Generation} Generation */
 /** @typedef {import("./vidpoll.js").Options} Options @typedef {import("./vidpoll.js").Watch} Watch */
 /** @typedef {import("./vidpoll.js").Watcher} Watcher @typedef {import("./vidpoll.js").NewGeneration} NewGeneration */
+/** @typedef {import("./vidpoll.js").Project} Project @typedef {import("./vidpoll.js").NewProject} NewProject */
 /** @typedef {import("./vidpoll.js").Vidpoll} Interface @typedef {import("./vidpoll.js").VidpollError} ErrorInterface */
 /** @typedef {Parameters<Interface["watchAll"]>[0]} AllWatcher */
 /** @typedef {Parameters<Interface["watchProject"]>[1]} ProjectWatcher */
+/** @typedef {Parameters<Interface["followProject"]>[1]} ProjectFollower */
 /** @typedef {{type: string, id: string, data: string}} StreamEvent */
 /** @typedef {{method?: string, headers?: Record<string, string | undefined>, json?: unknown, signal?: AbortSignal}} Asked */
 
@@ -18,6 +20,9 @@ const REPEAT_MS = [1000, 2000, 5000];
 const REQUEST_MS = 30_000;
 const STATUS_POLL_MS = [1000, 2000, 5000, 10_000];
 const LIST_POLL_MS = [1000, 10_000];
+const PROJECT_POLL_MS = [1000, 2000, 5000];
+/** Events of a project for which its document is asked for once. */
+const COLLECT_MS = 300;
 const MOST_RETRY_AFTER_S = 60;
 /** A stream without a byte for so long is broken; a heartbeat is due every 15 seconds. */
 const SILENCE_MS = 45_000;
@@ -44,7 +49,7 @@ const SYSTEM_CLOCK = {
 /** @implements {Interface} */
 export class Vidpoll {
   #http;
-  /** @type {Map<string, GenerationWatch>} */
+  /** By path. @type {Map<string, SharedWatch<any>>} */
   #watched = new Map();
 
   /** @param {Options} options */
@@ -108,15 +113,20 @@ export class Vidpoll {
 
   /** @param {string} id @param {Watcher} watcher */
   watch(id, watcher) {
-    return (this.#watched.get(id) ?? this.#startWatching(id)).join(watcher);
+    return this.#shared(pathOf(id), (...given) => new GenerationWatch(...given)).join(watcher);
   }
 
-  /** @param {string} id */
-  #startWatching(id) {
-    const watched = new GenerationWatch(this.#http, pathOf(id), () => {
-      if (this.#watched.get(id) === watched) this.#watched.delete(id);
+  /**
+   * The watch of what has this path: the one there is, or a new one.
+   * @param {string} path @param {(http: Http, path: string, onEnd: () => void) => SharedWatch<any>} start
+   */
+  #shared(path, start) {
+    const known = this.#watched.get(path);
+    if (known) return known;
+    const watched = start(this.#http, path, () => {
+      if (this.#watched.get(path) === watched) this.#watched.delete(path);
     });
-    this.#watched.set(id, watched);
+    this.#watched.set(path, watched);
     return watched;
   }
 
@@ -128,6 +138,36 @@ export class Vidpoll {
   /** @param {string} project @param {ProjectWatcher} watcher */
   watchProject(project, watcher) {
     return new ProjectFeed(this.#http, project).start(watcher, watcher.timeoutMs ?? DAY_MS);
+  }
+
+  /** @param {NewProject} project @param {{idempotencyKey?: string}} options */
+  async submitProject(project, { idempotencyKey } = {}) {
+    return this.#post("/v1/projects", { headers: { "Idempotency-Key": idempotencyKey }, json: project });
+  }
+
+  /** @param {string} id */
+  async project(id) {
+    return (await this.#http.ask(projectPathOf(id))).body;
+  }
+
+  /** @param {{cursor?: string, limit?: number}} options */
+  async listProjects({ cursor, limit } = {}) {
+    return (await this.#http.ask(`/v1/projects${queryOf({ cursor, limit })}`)).body;
+  }
+
+  /** Asked once: what fails again soon would be paid again. @param {string} id */
+  async retryProject(id) {
+    return (await this.#http.ask(`${projectPathOf(id)}/retry`, { method: "POST" })).body;
+  }
+
+  /** @param {string} id */
+  async cancelProject(id) {
+    return (await this.#http.ask(`${projectPathOf(id)}/cancel`, { method: "POST" })).body;
+  }
+
+  /** @param {string} id @param {ProjectFollower} watcher */
+  followProject(id, watcher) {
+    return this.#shared(projectPathOf(id), (...given) => new ProjectWatch(...given)).join(watcher);
   }
 }
 
@@ -190,34 +230,56 @@ class Source {
   }
 }
 
-/** One generation, for everybody who watches it. */
-class GenerationWatch extends Source {
+/** One thing, for everybody who watches it. @template T */
+class SharedWatch extends Source {
   mayGoWithoutStream = true;
-  /** @type {Generation | undefined} */
-  #known;
+  /** @type {T | undefined} */
+  known;
   /** Those that joined and were not told yet how it stands. @type {Set<Subscription>} */
   #newcomers = new Set();
 
-  /** @param {Http} http @param {string} path @param {() => void} onEnd */
-  constructor(http, path, onEnd) {
-    super(http, `${path}/events`);
-    this.statusPath = `${path}/status`;
+  /** @param {Http} http @param {string} eventsPath @param {() => void} onEnd */
+  constructor(http, eventsPath, onEnd) {
+    super(http, eventsPath);
     this.onEnd = onEnd;
-    this.connection.start();
   }
 
-  /** @param {Watcher} watcher */
+  /** @param {{timeoutMs?: number}} watcher */
   join(watcher) {
     const subscription = this.subscribe(watcher, watcher.timeoutMs ?? DAY_MS);
     this.#newcomers.add(subscription);
     queueMicrotask(() => {
-      if (this.#known && this.#newcomers.delete(subscription)) subscription.tell("onUpdate", this.#known);
+      if (this.known && this.#newcomers.delete(subscription)) subscription.tell("onUpdate", this.known);
     });
     return subscription.handle(this.connection);
   }
 
+  /** Tells everybody how it stands now. @param {T} now @param {boolean} isLast */
+  tellAll(now, isLast) {
+    this.known = now;
+    this.#newcomers.clear();
+    if (isLast) this.end();
+    this.tell("onUpdate", now);
+    if (isLast) this.finish("onComplete", now);
+  }
+
+  end() {
+    super.end();
+    this.onEnd();
+  }
+}
+
+/** @extends {SharedWatch<Generation>} */
+class GenerationWatch extends SharedWatch {
+  /** @param {Http} http @param {string} path @param {() => void} onEnd */
+  constructor(http, path, onEnd) {
+    super(http, `${path}/events`, onEnd);
+    this.statusPath = `${path}/status`;
+    this.connection.start();
+  }
+
   get lastEventId() {
-    return this.#known?.version?.toString();
+    return this.known?.version?.toString();
   }
 
   /** @param {StreamEvent} event */
@@ -227,26 +289,97 @@ class GenerationWatch extends Source {
 
   /** @param {AbortSignal} signal */
   async poll(signal) {
-    const version = this.#known?.version;
+    const version = this.known?.version;
     const headers = { "If-None-Match": version === undefined ? undefined : `"${version}"` };
     const answer = await this.http.ask(this.statusPath, { headers, signal });
-    if (answer.status !== 304 && !signal.aborted) this.#learn({ ...answer.body, version: answer.version });
+    if (answer.status !== 304 && !signal.aborted) this.#learn({ ...answer.body, version: versionsIn(answer.etag)?.[0] });
     return answer.retryAfter;
   }
 
   /** @param {Generation} fresh */
   #learn(fresh) {
-    if (!isNews(fresh, this.#known)) return;
-    this.#known = merged(this.#known, fresh);
-    this.#newcomers.clear();
-    if (isFinal(this.#known)) this.end();
-    this.tell("onUpdate", this.#known);
-    if (isFinal(this.#known)) this.finish("onComplete", this.#known);
+    if (!isNews(fresh, this.known)) return;
+    const now = merged(this.known, fresh);
+    this.tellAll(now, isFinal(now));
+  }
+}
+
+/**
+ * A project: the events of its generations tell that it changed, its document how it stands. It is asked for without events, too,
+ * only more rarely: none tells of what is done without a generation, or not at all.
+ * @extends {SharedWatch<Project>}
+ */
+class ProjectWatch extends SharedWatch {
+  pollMs = PROJECT_POLL_MS;
+  mustPoll = true;
+  /** @type {string | undefined} */
+  #cursor;
+  /** @type {string | undefined} */
+  #etag;
+  /** Until the events so far are followed by a question. @type {unknown} */
+  #collecting;
+  #isAsking = false;
+  #isStale = false;
+  #hasFailed = false;
+
+  /** @param {Http} http @param {string} path @param {() => void} onEnd */
+  constructor(http, path, onEnd) {
+    super(http, `/v1/events${queryOf({ project: path.split("/").at(-1) })}`, onEnd);
+    this.path = path;
+    this.connection.start();
+  }
+
+  get lastEventId() {
+    return this.#cursor;
+  }
+
+  /** @param {StreamEvent} event */
+  onEvent(event) {
+    this.#cursor = event.id || this.#cursor;
+    if (event.type === "ready") this.#look();
+    if (event.type === "generation") this.#lookSoon();
+  }
+
+  #lookSoon() {
+    this.#collecting ??= this.http.clock.setTimeout(() => {
+      this.#collecting = undefined;
+      this.#look();
+    }, COLLECT_MS);
+  }
+
+  /** Asks at once; after an answer that is under way, since it may be older; not when the last failed: then the polls go on. */
+  #look() {
+    if (this.#isAsking) this.#isStale = true;
+    else if (!this.#hasFailed) this.connection.pollNow();
+  }
+
+  /** @param {AbortSignal} signal */
+  async poll(signal) {
+    this.#isAsking = true;
+    this.#hasFailed = true; // until it has not
+    try {
+      const answer = await this.http.ask(this.path, { headers: { "If-None-Match": this.#etag }, signal });
+      this.#hasFailed = false;
+      if (answer.status !== 304 && !signal.aborted) this.#learn(answer.body, answer.etag);
+      return answer.retryAfter;
+    } finally {
+      this.#isAsking = false;
+      if (this.#isStale && !signal.aborted) this.#lookSoon();
+      this.#isStale = false;
+    }
+  }
+
+  /** @param {Project} fresh @param {string | undefined} etag */
+  #learn(fresh, etag) {
+    if (!fresh?.steps) throw new TypeError("this is no project");
+    if (!isNewerProject(fresh, etag, this.known, this.#etag)) return;
+    this.#etag = etag;
+    this.tellAll(Object.freeze(fresh), fresh.status !== "running");
   }
 
   end() {
+    this.http.clock.clearTimeout(this.#collecting);
     super.end();
-    this.onEnd();
   }
 }
 
@@ -662,7 +795,7 @@ class Http {
       if (!response.ok && response.status !== 304) throw await this.#refusal(response);
       return {
         status: response.status,
-        version: versionIn(response.headers),
+        etag: response.headers.get("ETag") ?? undefined,
         retryAfter: this.#retryAfterIn(response.headers),
         body: await jsonIn(response),
       };
@@ -767,10 +900,9 @@ function brokeOff(cause) {
   throw new VidpollError("network", "the answer broke off", { cause });
 }
 
-/** @param {Headers} headers */
-function versionIn(headers) {
-  const version = /^(?:W\/)?"(\d+)"$/.exec(headers.get("ETag") ?? "")?.[1];
-  return version === undefined ? undefined : Number(version);
+/** The numbers an ETag is made of. @param {string | undefined} etag */
+function versionsIn(etag) {
+  return /^(?:W\/)?"(\d+(?:\.\d+)*)"$/.exec(etag ?? "")?.[1]?.split(".").map(Number);
 }
 
 /** @param {object} parameters */
@@ -788,6 +920,12 @@ function given(fields = {}) {
 function pathOf(id) {
   if (!/^[\w-]+$/.test(id)) throw new TypeError("this is no id of a generation");
   return `/v1/generations/${id}`;
+}
+
+/** @param {string} id */
+function projectPathOf(id) {
+  if (!/^[\w-]+$/.test(id)) throw new TypeError("this is no id of a project");
+  return `/v1/projects/${id}`;
 }
 
 /** Not randomUUID, which pages that came by plain http do not have. */
@@ -823,9 +961,24 @@ function merged(known, fresh) {
 function generationIn(item) {
   const { id, status, progress, version, stage, overdue, video_url, error, project_id, result } = item;
   const { eta_s, eta_p90_s, elapsed_s, next_check_s, checks } = item;
-  const { late, seed } = result ?? {};
+  const { late, seed, content_type } = result ?? {};
   const times = { eta_s, eta_p90_s, elapsed_s, next_check_s, checks };
-  return { id, status, progress, version, stage, overdue, video_url, late, error, seed, ...times, project_id };
+  const what = { content_type, generation_kind: item.kind === "video" ? undefined : item.kind };
+  return { id, status, progress, version, stage, overdue, video_url, late, error, seed, ...times, project_id, ...what };
+}
+
+// -- how a project stands ---------------------------------------------------------------------------------------------
+
+/**
+ * By its own version, then by those of its steps, which its ETag has both.
+ * @param {Project} fresh @param {string | undefined} etag @param {Project | undefined} known @param {string | undefined} knownEtag
+ */
+function isNewerProject(fresh, etag, known, knownEtag) {
+  if (!known) return true;
+  const [before, after] = [versionsIn(knownEtag), versionsIn(etag)];
+  if (!before || !after) return fresh.version >= known.version && JSON.stringify(fresh) !== JSON.stringify(known);
+  const differing = after.findIndex((number, place) => number !== before[place]);
+  return differing >= 0 && after[differing] > (before[differing] ?? -1);
 }
 
 // -- time -------------------------------------------------------------------------------------------------------------

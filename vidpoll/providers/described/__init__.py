@@ -96,7 +96,7 @@ def _ended(description: HttpDescription, base_url: str, one: Said, now: State | 
     """How the operation ended, by its own words, or by what there is or is not; None while it goes on."""
     status = description.status
     kind, word = (now.kind, now.word) if now else (None, None)
-    made = results.urls(status, base_url, one.body)
+    made = results.media(status, base_url, one.body)
     if made and status.done_when_url:
         return results.ready(status, one, made)
     if status.failed_when_found and results.is_there(status.failed_when_found, one.body):

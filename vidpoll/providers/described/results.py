@@ -8,6 +8,7 @@ from vidpoll.description import HttpDescription
 from vidpoll.description.paths import Expression
 from vidpoll.description.status import Status
 from vidpoll.description.words import word
+from vidpoll.media import Media
 from vidpoll.providers.base import Failed, Pending, Ready, believed
 from vidpoll.providers.described.said import Said
 from vidpoll.providers.described.states import State
@@ -19,22 +20,22 @@ _SCHEMES: Final = frozenset({"http", "https", "gs", "s3"})
 _MEDIA: Final = ("video/", "image/")
 
 
-def urls(status: Status, base_url: str, body: Any) -> tuple[str, ...]:
-    """The URLs of what was made, in the vendor's order; without stills beside a video."""
+def media(status: Status, base_url: str, body: Any) -> tuple[Media, ...]:
+    """What was made, in the vendor's order; without stills beside a video."""
     found = as_list(status.urls.find(body))
     types = as_list(status.content_types.find(body)) if status.content_types else []
     if len(types) == len(found):
-        for media in _MEDIA:
-            of_it = [one for one, type in zip(found, types, strict=True) if str(type).lower().startswith(media)]
+        for kind in _MEDIA:
+            of_it = [(one, type) for one, type in zip(found, types, strict=True) if str(type).lower().startswith(kind)]
             if made := _absolute(of_it, base_url):
                 return made
-    return _absolute(found, base_url)
+    return _absolute([(one, None) for one in found], base_url)
 
 
-def _absolute(found: Sequence[Any], base_url: str) -> tuple[str, ...]:
-    """Those that are URLs, or paths at the vendor's own host."""
-    joined = [_joined(base_url, one) for one in found if isinstance(one, str)]
-    return tuple(one for one in joined if one)
+def _absolute(found: Sequence[tuple[Any, Any]], base_url: str) -> tuple[Media, ...]:
+    """Those that are URLs, or paths at the vendor's own host; each with its content type, where that is told."""
+    joined = ((_joined(base_url, one), type) for one, type in found if isinstance(one, str))
+    return tuple(Media.of(one, type) for one, type in joined if one)
 
 
 def _joined(base_url: str, written: str) -> str | None:
@@ -46,13 +47,14 @@ def _joined(base_url: str, written: str) -> str | None:
     return url if parts.scheme in _SCHEMES and parts.netloc else None
 
 
-def ready(status: Status, said: Said, made: tuple[str, ...]) -> Ready:
+def ready(status: Status, said: Said, made: tuple[Media, ...]) -> Ready:
     """Done, and there is something."""
     queued_s = _took(status.queued_s, status.created_at, status.started_at, said.body)
     run_s = _took(status.run_s, status.started_at, status.ended_at, said.body)
     notes = as_list(status.notes.find(said.body)) if status.notes else []
     seed = whole(status.seed.find(said.body)) if status.seed else None
-    return Ready(made, seed=seed, notes=tuple(filter(None, map(text, notes))), queued_s=queued_s, run_s=run_s)
+    told = Ready(seed=seed, notes=tuple(filter(None, map(text, notes))), queued_s=queued_s, run_s=run_s)
+    return told.of(made)
 
 
 def failed(description: HttpDescription, said: Said, kind: str, word_said: str | None) -> Failed:

@@ -5,7 +5,7 @@ data retention.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 from vidpoll.generation import GenerationRequest
+from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
@@ -68,7 +69,9 @@ class Fal(Adapter):
     model's subpath (``/fast``). They are used as far as they lie under the account's ``base_url``.
     """
 
-    capabilities = Capabilities(cancel=True, retention_s=KEPT_S)
+    capabilities = Capabilities(cancel=True, retention_s=KEPT_S, webhook="signed", result_ttl_s=7 * 24 * 3600)
+    #: Where fal's public keys are, for those who verify its webhooks.
+    options = frozenset({"jwks_url"})
 
     def headers(self) -> dict[str, str]:
         """``Authorization: Key …``. Raises NotConfigured."""
@@ -83,7 +86,9 @@ class Fal(Adapter):
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST the model's own input. fal takes no id of ours, so ``replay`` can change nothing here."""
         read = partial(_submitted, model=request.model, base_url=self._account.base_url)
-        return self.send(f"/{quote(request.model)}", {**request.params, "prompt": request.prompt}, read)
+        callback = self._account.callback_url(our_id)
+        path = f"/{quote(request.model)}" + (f"?fal_webhook={quote(callback, safe='')}" if callback else "")
+        return self.send(path, {**request.params, "prompt": request.prompt}, read)
 
     def check_one(self, operation: Operation) -> Looked:
         """GET the status and, once that is ``COMPLETED``, with one more call the result."""
@@ -182,16 +187,28 @@ def _result(answer: Answer) -> CheckOutcome:
 
 
 def _output(output: Mapping[str, Any]) -> CheckOutcome:
-    """The model's own answer: ``video`` or ``videos``; one page shows it inside ``response``."""
+    """The model's own answer: ``video``, ``videos``, ``images`` or ``image``; one page shows it inside ``response``."""
     inside = output.get("response")
     found = inside if isinstance(inside, dict) else output
-    several = found.get("videos")
-    files = several if isinstance(several, list) else [found.get("video")]
-    urls = tuple(url for file in files if isinstance(url := file.get("url") if isinstance(file, dict) else file, str))
-    if not all(urls) or not urls:
-        return Pending(stage="completed at the provider, the video is not there yet")
+    media = [_media(file, "image" if name.startswith("image") else "video") for name, file in _files(found)]
+    if not media or not all(one.url for one in media):
+        return Pending(stage="completed at the provider, the result is not there yet")
     seed = found.get("seed")
-    return Ready(urls, seed=seed if isinstance(seed, int) else None)
+    return Ready(seed=seed if isinstance(seed, int) else None).of(media)
+
+
+def _files(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The files of the first field that has some, each with the field's name."""
+    name = next((name for name in ("videos", "video", "images", "image") if found.get(name)), "video")
+    files = found.get(name)
+    yield from ((name, file) for file in (files if isinstance(files, list) else [files]))
+
+
+def _media(file: object, asked: str) -> Media:
+    """``{"url", "content_type", …}``, or a mere address."""
+    told = file if isinstance(file, dict) else {"url": file}
+    url = told.get("url")
+    return Media.of(url if isinstance(url, str) else "", told.get("content_type"), asked=asked)
 
 
 def _with_status(outcome: CheckOutcome, told: Mapping[str, Any]) -> CheckOutcome:

@@ -71,7 +71,9 @@ class Kling(Adapter):
     """
 
     #: Videos are removed after 30 days.
-    capabilities = Capabilities(look_up=True, retention_s=30 * 24 * 3600)
+    capabilities = Capabilities(
+        look_up=True, retention_s=30 * 24 * 3600, webhook="unsigned", result_ttl_s=30 * 24 * 3600
+    )
 
     def headers(self) -> dict[str, str]:
         """A token made for this one call."""
@@ -88,8 +90,9 @@ class Kling(Adapter):
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST a task of the request's kind, under our id."""
-        kind = _kind(request.params)
+        kind, callback = _kind(request.params), self._account.callback_url(our_id)
         ours = {"model_name": request.model, "prompt": request.prompt, "external_task_id": str(our_id)}
+        ours |= {"callback_url": callback} if callback else {}
         return self.send(f"/v1/videos/{kind}", {**request.params, **ours}, partial(_submitted, kind, replay))
 
     def check_one(self, operation: Operation) -> Looked:

@@ -1,6 +1,8 @@
 """Luma's Dream Machine, version 1: generations that are got one at a time. No id of ours, no cancel.
 
-``DELETE`` removes a generation; nobody says whether it stops one, so it is not called.
+``DELETE`` removes a generation; nobody says whether it stops one, so it is not called. A video is extended, or
+upscaled, by the id of its generation, which only the account knows that made it. An upscale is a generation of its own;
+neither model nor prompt is sent with it.
 
 Wire format: lumaai 1.21.0 (``resources/generations``, ``types/generation.py``), Luma's changelog 1.1.0.
 """
@@ -11,16 +13,20 @@ from urllib.parse import quote
 from uuid import UUID
 
 from vidpoll.generation import GenerationRequest
+from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
+    CannotContinue,
     Capabilities,
     CheckOutcome,
+    Continued,
     Failed,
     FailureClass,
     Looked,
     NotFound,
     Operation,
+    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -33,7 +39,9 @@ from vidpoll.providers.base import (
 from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Fields of the body that are ours to set.
-_OURS: Final = frozenset({"model", "prompt", "callback_url"})
+_OURS: Final = frozenset({"model", "prompt", "callback_url", "generation_type", "sync", "sync_timeout"})
+#: The parameter that says which generation is upscaled; it becomes part of the path.
+_UPSCALED: Final = "generation_id"
 _REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invalid_input"}
 
 # Inferred, not read in a document of Luma's: the words of a moderated request or video, those of an empty balance,
@@ -45,16 +53,42 @@ _NO_BALANCE: Final = "insufficient credit"
 class Luma(Adapter):
     """One Luma account. One generation per status call."""
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(webhook="unsigned")
 
     def problems(self, request: GenerationRequest) -> list[str]:
-        """Parameters that vidpoll sets itself."""
-        return [f"params.{name}: is set by vidpoll" for name in sorted(_OURS & request.params.keys())]
+        """Parameters that vidpoll sets itself, or that an upscale does not have."""
+        found = [f"params.{name}: is set by vidpoll" for name in sorted(_OURS & request.params.keys())]
+        if request.kind == "upscale":
+            others = sorted(request.params.keys() - _OURS - {_UPSCALED, "resolution"})
+            found += [f"params.{name}: an upscale has resolution and nothing else" for name in others]
+        return found
+
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """The parent's own id at Luma."""
+        if parent.account != self._account.name:
+            return CannotContinue("Luma continues only what the same account made")
+        if parent.result is not None and parent.result.kind != "video":
+            return CannotContinue("it is an image; Luma upscales and extends videos")
+        if request.kind == "upscale":
+            if _UPSCALED in request.params:
+                return CannotContinue(f"params.{_UPSCALED} names another one")
+            return {_UPSCALED: parent.operation_name}
+        keyframes = request.params.get("keyframes", {})
+        if not isinstance(keyframes, dict) or "frame0" in keyframes:
+            return CannotContinue("params.keyframes.frame0 names another beginning")
+        return {"keyframes": {**keyframes, "frame0": {"type": "generation", "id": parent.operation_name}}}
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
-        """POST a video generation. Luma takes no id of ours, so ``replay`` can change nothing here."""
-        body = {**request.params, "model": request.model, "prompt": request.prompt}
-        return self.send("/generations/video", body, _submitted)
+        """POST a generation. Luma takes no id of ours, so ``replay`` can change nothing here."""
+        callback = self._account.callback_url(our_id)
+        told = {"callback_url": callback} if callback else {}
+        if request.kind == "upscale":
+            body = {name: value for name, value in request.params.items() if name != _UPSCALED}
+            path = f"/generations/{quote(str(request.params[_UPSCALED]), safe='')}/upscale"
+            return self.send(path, {**body, "generation_type": "upscale_video", **told}, _submitted)
+        what = "image" if request.kind == "image" else "video"
+        body = {**request.params, "model": request.model, "prompt": request.prompt, **told}
+        return self.send(f"/generations/{what}", body, _submitted)
 
     def check_one(self, operation: Operation) -> Looked:
         """GET the generation."""
@@ -101,12 +135,16 @@ def _generation(generation: Mapping[str, Any]) -> CheckOutcome:
 
 
 def _completed(generation: Mapping[str, Any]) -> CheckOutcome:
-    """The result is ``assets.video``; the image and the ``progress_video`` beside it are none."""
+    """The result is ``assets.video``, beside which the image and the ``progress_video`` are none.
+
+    Of a generation whose ``generation_type`` is ``image`` it is ``assets.image``.
+    """
     assets = generation.get("assets")
-    video = assets.get("video") if isinstance(assets, dict) else None
-    if isinstance(video, str) and video:
-        return Ready((video,))
-    return Pending(stage="done at the provider, the video is not there yet")
+    what = "image" if generation.get("generation_type") == "image" else "video"
+    url = assets.get(what) if isinstance(assets, dict) else None
+    if isinstance(url, str) and url:
+        return Ready().of([Media.of(url, asked=what)])
+    return Pending(stage=f"done at the provider, the {what} is not there yet")
 
 
 def _of_the_account(answer: Answer) -> RateLimited | Unauthorized | None:

@@ -58,7 +58,7 @@ class MiniMax(Adapter):
     """One MiniMax account. The check that finds a video done makes a second call, for its file, with its own token."""
 
     #: A file's URL works for nine hours.
-    capabilities = Capabilities(retention_s=9 * 3600)
+    capabilities = Capabilities(retention_s=9 * 3600, result_ttl_s=9 * 3600)
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """Parameters that vidpoll sets itself; models of the other API."""

@@ -51,7 +51,9 @@ _NO_BALANCE: Final = frozenset({"insufficient_quota", "billing_hard_limit_reache
 class OpenaiVideos(Adapter):
     """One account at OpenAI's successor in this format, most likely a gateway. No id of ours, no cancel."""
 
-    capabilities = Capabilities(retention_s=KEPT_S, progress=True, access="key")
+    capabilities = Capabilities(
+        retention_s=KEPT_S, progress=True, access="key", webhook="registered", result_ttl_s=KEPT_S
+    )
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """Parameters that vidpoll sets itself; ``seconds`` that is no string."""

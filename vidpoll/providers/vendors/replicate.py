@@ -7,11 +7,13 @@ pages on the prediction's life, rate limits and data retention.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID
 
-from vidpoll.generation import GenerationRequest
+from vidpoll.generation import GenerationRequest, Kind
+from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
@@ -53,7 +55,9 @@ _REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invali
 class Replicate(Adapter):
     """One Replicate account. One prediction per status call."""
 
-    capabilities = Capabilities(cancel=True, look_up=True, retention_s=KEPT_S, progress=True)
+    capabilities = Capabilities(
+        cancel=True, look_up=True, retention_s=KEPT_S, progress=True, webhook="signed", result_ttl_s=KEPT_S
+    )
 
     def problems(self, request: GenerationRequest) -> list[str]:
         """A model that is no ``owner/name``; the parameter that vidpoll sets itself."""
@@ -63,11 +67,15 @@ class Replicate(Adapter):
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST a prediction of the model. Replicate takes no id of ours, so ``replay`` can change nothing here."""
         path = f"/models/{quote(request.model)}/predictions"
-        return self.send(path, {"input": _input(request)}, _submitted)
+        callback = self._account.callback_url(our_id)
+        told = {"webhook": callback, "webhook_events_filter": ["completed"]} if callback else {}
+        return self.send(path, {"input": _input(request), **told}, _submitted)
 
     def check_one(self, operation: Operation) -> Looked:
         """GET the prediction."""
-        return self.look("GET", f"/predictions/{quote(operation.name, safe='')}", _outcome)
+        return self.look(
+            "GET", f"/predictions/{quote(operation.name, safe='')}", partial(_outcome, kind=operation.kind)
+        )
 
     def cancel(self, operation: Operation) -> CancelOutcome:
         """POST ``/cancel``; Replicate answers with the prediction as it is then."""
@@ -96,16 +104,16 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     return Ambiguous(f"HTTP {answer.status} without a prediction's id: {_words(answer)}")
 
 
-def _outcome(answer: Answer) -> CheckOutcome:
+def _outcome(answer: Answer, kind: Kind = "video") -> CheckOutcome:
     prediction = answer.object()
     if answer.status == 200 and isinstance(prediction.get("status"), str):
-        return _prediction(prediction, answer.date)
+        return _prediction(prediction, answer.date, kind)
     if answer.status == 404:
         return NotFound(_words(answer))
     return _of_the_account(answer) or unusable(answer, _words(answer))
 
 
-def _prediction(prediction: Mapping[str, Any], now: datetime | None) -> CheckOutcome:
+def _prediction(prediction: Mapping[str, Any], now: datetime | None, kind: Kind) -> CheckOutcome:
     error = str(prediction.get("error") or "")
     match prediction["status"]:
         case "starting" | "queued" as stage:
@@ -113,7 +121,7 @@ def _prediction(prediction: Mapping[str, Any], now: datetime | None) -> CheckOut
         case "processing":
             return Pending(_progress(prediction.get("logs")), running_s=_running_s(prediction, now))
         case "succeeded":
-            return _succeeded(prediction, now or datetime.now(UTC))
+            return _succeeded(prediction, now or datetime.now(UTC), kind)
         case "failed":
             filtered = any(part in error.lower() for part in _MODERATED)
             return Failed("content_filtered" if filtered else "failed", error or "Replicate says no more than failed")
@@ -125,19 +133,19 @@ def _prediction(prediction: Mapping[str, Any], now: datetime | None) -> CheckOut
             return Unreachable(f"unknown status {unknown!r}", FailureClass.UNKNOWN_STATUS)
 
 
-def _succeeded(prediction: Mapping[str, Any], now: datetime) -> CheckOutcome:
+def _succeeded(prediction: Mapping[str, Any], now: datetime, kind: Kind) -> CheckOutcome:
     output = prediction.get("output")
-    videos = tuple(one for one in (output if isinstance(output, list) else [output]) if isinstance(one, str) and one)
-    if videos:
-        return Ready(
-            videos,
+    urls = [one for one in (output if isinstance(output, list) else [output]) if isinstance(one, str) and one]
+    if urls:
+        ready = Ready(
             queued_s=_seconds_between(prediction, "created_at", "started_at"),
             run_s=_seconds_between(prediction, "started_at", "completed_at"),
         )
+        return ready.of([Media.of(url, asked=kind) for url in urls])
     ended = _moment(prediction.get("completed_at"))
     if prediction.get("data_removed") is True or (ended and now - ended > timedelta(seconds=KEPT_S)):
-        return Failed("output_gone", "Replicate made the video and has removed it, as it does an hour after the end")
-    return Pending(stage="done at the provider, the video is not there yet")
+        return Failed("output_gone", "Replicate made it and has removed it, as it does an hour after the end")
+    return Pending(stage="done at the provider, the result is not there yet")
 
 
 def _cancelled(answer: Answer) -> CancelOutcome:

@@ -1,12 +1,13 @@
 """Runware: one endpoint, every body an array of tasks, and an id of ours (``taskUUID``) that makes a submit repeatable.
 
-A request whose ``params.taskType`` is ``upscale`` is sent as an upscale of the video in ``params.inputs.video`` (a URL,
-or an id of Runware's), with one of Runware's upscale models; from then on it is like any other. Its prompt is not sent,
-so any text will do, e.g. "upscale"; a model that takes words has them from ``params.positivePrompt``. The request says
-so, not its model: a list of such models would grow old.
+The task follows from the request's kind: ``videoInference``, ``imageInference`` or ``upscale``, all of them delivered
+``async`` and looked up alike. An upscale is one of its parent's video, or of that in ``params.inputs.video`` (a URL or
+an id of Runware's), with one of Runware's upscale models; ``params.taskType`` = ``upscale`` asks for the same. Its
+prompt is not sent, so any text will do, e.g. "upscale"; a model that takes words has them from
+``params.positivePrompt``.
 
-Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``client.py``, ``errors.py``,
-``types/task_map.py``).
+Wire format: Runware's "Task Polling" and error pages, and runware-sdk 1.8.0 (``client.py``, which has images made
+``async`` too, ``errors.py``, ``types/task_map.py``).
 """
 
 import hashlib
@@ -17,19 +18,24 @@ from uuid import UUID
 
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
-from vidpoll.generation import GenerationRequest
+from vidpoll.generation import GenerationRequest, Kind
+from vidpoll.kinds import kind_of
+from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Absent,
     Ambiguous,
+    CannotContinue,
     Capabilities,
     CheckOutcome,
+    Continued,
     Failed,
     FailureClass,
     Looked,
     LookUpOutcome,
     NotFound,
     Operation,
+    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -46,9 +52,8 @@ from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, unders
 _OURS: Final = frozenset(
     {"taskType", "taskUUID", "model", "positivePrompt", "deliveryMethod", "outputType", "webhookURL"}
 )
-#: The task of a request that does not name it, and the only other one that can be named.
-_MAKE: Final = "videoInference"
-_UPSCALE: Final = "upscale"
+#: The task of each kind.
+_TASKS: Final[Mapping[Kind, str]] = {"video": "videoInference", "image": "imageInference", "upscale": "upscale"}
 #: What an upscale may say for itself.
 _UPSCALES_OWN: Final = frozenset({"taskType", "positivePrompt"})
 _CONFLICT: Final = "conflictTaskUUID"
@@ -82,6 +87,8 @@ class Runware(Adapter):
     ``options.check_batch = "1"`` in the providers file goes back to one id per call.
     """
 
+    options = frozenset({"check_batch"})
+
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
         self.capabilities = Capabilities(
@@ -90,6 +97,7 @@ class Runware(Adapter):
             look_up=True,
             progress=True,
             results_param=_RESULTS,
+            webhook="unsigned",
         )
 
     def problems(self, request: GenerationRequest) -> list[str]:
@@ -98,13 +106,28 @@ class Runware(Adapter):
         found = [f"params.{name}: is set by vidpoll" for name in sorted(ours & request.params.keys())]
         return [*found, *_upscale_problems(request)] if _is_upscale(request) else found
 
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """An upscale takes a video by its address, whoever made it."""
+        inputs = request.params.get("inputs", {})
+        if not isinstance(inputs, dict) or "video" in inputs:
+            return CannotContinue("params.inputs.video names another one")
+        if parent.result is None:
+            return CannotContinue("the address of its result does not work any more")
+        if parent.result.kind != "video":
+            return CannotContinue("it is an image, and an upscale here begins with a video")
+        if not parent.result.url.startswith(("https://", "http://")):
+            return CannotContinue("its result is not on the web, where Runware would fetch it")
+        return {"inputs": {**inputs, "video": parent.result.url}}
+
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
-        """POST one task, ``videoInference`` or ``upscale``, under an id derived from ours."""
-        task_uuid = task_uuid_of(our_id)
-        what = {"taskType": _UPSCALE} if _is_upscale(request) else {"taskType": _MAKE, "positivePrompt": request.prompt}
+        """POST one task under an id derived from ours."""
+        task_uuid, callback = task_uuid_of(our_id), self._account.callback_url(our_id)
+        prompt = {} if _is_upscale(request) else {"positivePrompt": request.prompt}
         task = {
-            "includeCost": True, **request.params, **what,
+            "includeCost": True, **request.params, **prompt,
+            "taskType": _TASKS[_kind(request)],
             "taskUUID": task_uuid, "model": request.model, "deliveryMethod": "async", "outputType": "URL",
+            **({"webhookURL": callback} if callback else {}),
         }  # fmt: skip
         return self.send("", [task], partial(_submitted, task_uuid=task_uuid, replay=replay))
 
@@ -131,8 +154,12 @@ class Runware(Adapter):
         return _looked_up(answer, task_uuid) if isinstance(answer, Answer) else answer
 
 
+def _kind(request: GenerationRequest) -> Kind:
+    return kind_of(request.provider, request.model, request.kind, request.params)
+
+
 def _is_upscale(request: GenerationRequest) -> bool:
-    return request.params.get("taskType") == _UPSCALE
+    return _kind(request) == "upscale"
 
 
 def _upscale_problems(request: GenerationRequest) -> list[str]:
@@ -259,7 +286,7 @@ def _outcome(body: Mapping[str, Any], operation: Operation) -> CheckOutcome:
     if not done:
         code = _code(errors[0])
         return Failed(code, _words(errors, "failed"), retryable=_passes(code))
-    return _ready(done, errors)
+    return _ready(done, errors, operation)
 
 
 def _is_not_found(error: Mapping[str, Any]) -> bool:
@@ -273,15 +300,15 @@ def _not_told(error: dict[str, Any]) -> CheckOutcome:
     return _of_the_account(Answer(200, {}, b""), [error]) or Unreachable(_words([error], "the look was refused"))
 
 
-def _ready(done: list[dict[str, Any]], errors: list[dict[str, Any]]) -> Ready:
+def _ready(done: list[dict[str, Any]], errors: list[dict[str, Any]], operation: Operation) -> Ready:
     costs = [float(item["cost"]) for item in done if isinstance(item.get("cost"), int | float)]
-    return Ready(
-        videos=tuple(_url(item) for item in done),
+    ready = Ready(
         seed=done[0].get("seed") if isinstance(done[0].get("seed"), int) else None,
         # The vendor sometimes reports 0 for what it does charge.
         cost=sum(costs) if sum(costs) > 0 else None,
         notes=tuple(_words([error], "failed") for error in errors),
     )
+    return ready.of([Media.of(_url(item), asked="image" if "imageURL" in item else operation.kind) for item in done])
 
 
 def _url(item: Mapping[str, Any]) -> str:

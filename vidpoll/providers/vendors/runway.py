@@ -5,25 +5,30 @@ Wire format: runwayml 5.24.0 (``types/task_retrieve_response.py``, ``types/*_cre
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from vidpoll.generation import GenerationRequest
+from vidpoll.generation import GenerationRequest, Kind
+from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Ambiguous,
     Cancelled,
     CancelOutcome,
     CannotCancel,
+    CannotContinue,
     Capabilities,
     CheckOutcome,
+    Continued,
     Failed,
     FailureClass,
     Looked,
     More,
     NotFound,
     Operation,
+    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -71,10 +76,13 @@ class Runway(Adapter):
     The endpoint follows from the request: models that have one only go there (the upscalers to ``video_upscale``,
     ``aleph2`` to ``video_to_video``, ``gen4_turbo`` to ``image_to_video``); of the others, one with ``videoUri`` or
     ``promptVideo`` goes to ``video_to_video``, one with ``promptImage`` to ``image_to_video``, the rest to
-    ``text_to_video``. The upscalers take no prompt, so none is sent to them.
+    ``text_to_video``, or to ``text_to_image`` when an image is asked for. The upscalers take no prompt, so none is sent
+    to them.
     """
 
-    capabilities = Capabilities(cancel=True, retention_s=_KEPT_S, min_interval_s=5.0, progress=True)
+    capabilities = Capabilities(
+        cancel=True, retention_s=_KEPT_S, min_interval_s=5.0, progress=True, result_ttl_s=24 * 3600
+    )
 
     def headers(self) -> dict[str, str]:
         """The bearer, and the API's version. Raises NotConfigured."""
@@ -87,6 +95,18 @@ class Runway(Adapter):
         missing = needed and needed not in request.params
         return found + ([f"params.{needed}: {request.model} needs it for {endpoint}"] if missing else [])
 
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """An upscale takes a video by its address, whoever made it."""
+        if "videoUri" in request.params:
+            return CannotContinue("params.videoUri names another video")
+        if parent.result is None:
+            return CannotContinue("the address of its result does not work any more")
+        if parent.result.kind != "video":
+            return CannotContinue("it is an image, and an upscale here begins with a video")
+        if not parent.result.url.startswith(("https://", "http://")):
+            return CannotContinue("its result is not on the web, where Runway would fetch it")
+        return {"videoUri": parent.result.url}
+
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST the task. Runway takes no id of ours, so ``replay`` can change nothing here."""
         endpoint = _endpoint(request)
@@ -95,7 +115,7 @@ class Runway(Adapter):
 
     def check_one(self, operation: Operation) -> Looked:
         """GET the task."""
-        return self.look("GET", _path(operation.name), _outcome)
+        return self.look("GET", _path(operation.name), partial(_outcome, kind=operation.kind))
 
     def cancel(self, operation: Operation) -> CancelOutcome | More:
         """Look first, and with one more call DELETE it, unless it has ended: that would delete its video.
@@ -119,6 +139,8 @@ def _path(id: str) -> str:
 
 
 def _endpoint(request: GenerationRequest) -> str:
+    if request.kind == "image":
+        return "text_to_image"
     if request.model in _BY_MODEL:
         return _BY_MODEL[request.model][0]
     return next((endpoint for name, endpoint in _BY_PARAM.items() if name in request.params), "text_to_video")
@@ -138,16 +160,16 @@ def _submitted(answer: Answer) -> SubmitOutcome:
     return Ambiguous(f"HTTP {answer.status} without a task's id: {_words(answer)}")
 
 
-def _outcome(answer: Answer) -> CheckOutcome:
+def _outcome(answer: Answer, kind: Kind = "video") -> CheckOutcome:
     task = answer.object()
     if answer.status == 200 and isinstance(task.get("status"), str):
-        return _task(task)
+        return _task(task, kind)
     if answer.status == 404:
         return NotFound(_words(answer))
     return _of_the_account(answer) or unusable(answer, _words(answer))
 
 
-def _task(task: Mapping[str, Any]) -> CheckOutcome:
+def _task(task: Mapping[str, Any], kind: Kind) -> CheckOutcome:
     match task["status"]:
         case "PENDING" | "THROTTLED" as stage:
             # Throttled is accepted: it waits until this account has fewer tasks running.
@@ -155,7 +177,7 @@ def _task(task: Mapping[str, Any]) -> CheckOutcome:
         case "RUNNING":
             return Pending(_percent(task.get("progress")), stage="running")
         case "SUCCEEDED":
-            return _succeeded(task)
+            return _succeeded(task, kind)
         case "FAILED":
             return _failed(str(task.get("failureCode") or "failed"), str(task.get("failure") or ""))
         case "CANCELLED":
@@ -164,14 +186,15 @@ def _task(task: Mapping[str, Any]) -> CheckOutcome:
             return Unreachable(f"unknown status {unknown!r}", FailureClass.UNKNOWN_STATUS)
 
 
-def _succeeded(task: Mapping[str, Any]) -> CheckOutcome:
+def _succeeded(task: Mapping[str, Any], kind: Kind) -> CheckOutcome:
     output, cost = task.get("output"), task.get("cost")
-    videos = tuple(one for one in output if isinstance(one, str) and one) if isinstance(output, list) else ()
-    if not videos:
-        return Pending(stage="succeeded at the provider, the video is not there yet")
+    urls = [one for one in output if isinstance(one, str) and one] if isinstance(output, list) else []
+    if not urls:
+        return Pending(stage="succeeded at the provider, the result is not there yet")
     credits = cost.get("credits") if isinstance(cost, dict) else None
     told = credits if isinstance(credits, int | float) and 0 <= credits < float("inf") else None
-    return Ready(videos, cost=None if told is None else round(told * CREDIT, 4))
+    ready = Ready(cost=None if told is None else round(told * CREDIT, 4))
+    return ready.of([Media.of(url, asked=kind) for url in urls])
 
 
 def _failed(code: str, words: str) -> Failed:

@@ -18,12 +18,15 @@ from vidpoll.providers.adapter import Adapter
 from vidpoll.providers.base import (
     Access,
     Ambiguous,
+    CannotContinue,
     Capabilities,
     CheckOutcome,
+    Continued,
     Failed,
     Looked,
     NotFound,
     Operation,
+    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -34,6 +37,8 @@ from vidpoll.providers.base import (
 )
 from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, unusable
 
+#: Seconds for which the Gemini API keeps a result.
+KEPT_S: Final = 48 * 3600.0
 #: Parameters that belong to the instance, not to ``parameters``.
 _INSTANCE: Final = frozenset({"image", "lastFrame", "referenceImages", "video"})
 _OURS: Final = frozenset({"prompt", "labels", "pubsubTopic", "webhookConfig"})
@@ -49,12 +54,17 @@ _GRPC: Final = {
 class Veo(Adapter):
     """One Google account or project. Google documents no batch, no cancel, no list and no id of ours."""
 
+    options = frozenset({"dialect", "storage_uri"})
+
     def __init__(self, account: Account, http: Http) -> None:
         super().__init__(account, http)
         self._vertex = _dialect(account) == "vertex"
         # Results of the Gemini API are kept for two days; Vertex says nothing, and its results are ours.
         access: Access = "bucket" if self._vertex else "key"
-        self.capabilities = Capabilities(retention_s=48 * 3600, access=access, results_param="sampleCount")
+        ttl_s = None if self._vertex else KEPT_S
+        self.capabilities = Capabilities(
+            retention_s=KEPT_S, access=access, result_ttl_s=ttl_s, results_param="sampleCount"
+        )
         self._storage_uri = account.options.get("storage_uri")
         if self._vertex and not self._storage_uri:
             raise NotConfigured(
@@ -69,6 +79,23 @@ class Veo(Adapter):
             refused = sorted(_VERTEX_ONLY & request.params.keys())
             found += [f"params.{name}: the Gemini API does not take it" for name in refused]
         return found
+
+    def continue_from(self, request: GenerationRequest, parent: Parent) -> Continued:
+        """An extend takes a video: Vertex one in a bucket, the Gemini API one that the same account made."""
+        if "video" in request.params:
+            return CannotContinue("params.video names another one")
+        if parent.result is None:
+            return CannotContinue("the address of its result does not work any more")
+        if parent.result.kind != "video":
+            return CannotContinue("it is an image, and an extend begins with a video")
+        encoding = parent.result.content_type or "video/mp4"
+        if not self._vertex:
+            if parent.account != self._account.name:
+                return CannotContinue("the Gemini API extends only what the same account made")
+            return {"video": {"uri": parent.result.url, "encoding": encoding}}
+        if not parent.result.url.startswith("gs://"):
+            return CannotContinue("Vertex extends only a video in a bucket (gs://)")
+        return {"video": {"gcsUri": parent.result.url, "mimeType": encoding}}
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST ``:predictLongRunning``. Google takes no id of ours, so ``replay`` can change nothing here."""

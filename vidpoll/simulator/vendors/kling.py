@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from vidpoll.simulator import files
+from vidpoll.simulator.hooks import Hook
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
@@ -100,7 +101,7 @@ def _submit(world: World, key: str, kind: str, body: Any) -> Reply:
         return _refusal(400, 1201, "external_task_id must be unique")
     job = world.accept(
         key, body.get("model_name", "kling-v1"), samples=1, reference=reference, request={**body, "kind": kind},
-        name=name or (lambda unique: unique.hex[:18]),
+        name=name or (lambda unique: unique.hex[:18]), hook=_hook(world, body.get("callback_url")),
     )  # fmt: skip
     return _envelope(_task(world, Seen(job, "queued")))
 
@@ -155,6 +156,13 @@ def _task(world: World, seen: Seen) -> dict[str, Any]:
         video = {"id": f"v{job.name}", "url": files.url(world, job.name), "duration": job.request.get("duration", "5")}
         task |= {"task_result": {"videos": [video] if seen.urls else []}, "final_unit_deduction": "1"}
     return task
+
+
+def _hook(world: World, url: object) -> Hook | None:
+    """The task alone, at every change of its status; unsigned."""
+    if not isinstance(url, str) or not url:
+        return None
+    return Hook("kling", url, lambda seen: [json.dumps(_task(world, seen)).encode()], begins=True)
 
 
 def _changed(job: Job, now: float) -> float:

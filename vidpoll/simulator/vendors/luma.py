@@ -9,11 +9,15 @@ from functools import partial
 from typing import Any, Final
 
 from vidpoll.simulator import files
+from vidpoll.simulator.hooks import Hook
 from vidpoll.simulator.jobs import Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
 
+#: Models that make images.
+_IMAGES: Final = ("photon-1", "photon-flash-1")
+_UPSCALE: Final = re.compile(r"/generations/(?P<id>[^/]+)/upscale")
 _ONE: Final = re.compile(r"/generations/(?P<id>[^/]+)")
 _STATES: Final = {
     "queued": "queued", "running": "dreaming", "ready": "completed", "filtered": "failed", "failed": "failed",
@@ -41,24 +45,54 @@ def answer(world: World, call: Call) -> Reply:
 
 
 def _route(world: World, key: str, call: Call) -> tuple[Verb, Callable[[], Reply]] | None:
-    if call.method == "POST" and call.path == "/generations/video":
-        return "submit", partial(_submit, world, key, call.json())
+    if call.method == "POST" and call.path in ("/generations/video", "/generations/image"):
+        return "submit", partial(_submit, world, key, call.json(), call.path.endswith("image"))
+    if call.method == "POST" and (upscaled := _UPSCALE.fullmatch(call.path)):
+        return "submit", partial(_upscale, world, key, upscaled["id"], call.json())
     if call.method == "GET" and (one := _ONE.fullmatch(call.path)):
         return "status", partial(_get, world, key, one["id"])
     return None
 
 
-def _submit(world: World, key: str, body: Any) -> Reply:
+def _submit(world: World, key: str, body: Any, is_image: bool) -> Reply:
     asked = body if isinstance(body, dict) else {}
     for name in ("model", "prompt"):
         if not isinstance(asked.get(name), str) or not asked[name]:
             return _problem(422, [{"loc": ["body", name], "msg": f"{name}: Field required", "type": "missing"}])
+    if (asked["model"] in _IMAGES) != is_image:
+        return _problem(400, f"Model {asked['model']} is not available here")
     if asked.get("duration", "5s") not in ("5s", "9s"):
         return _problem(400, "Duration must be 5s or 9s")
     if world.strikes("submit_500"):
         return _problem(500, "Internal Server Error")
+    first = (asked.get("keyframes") or {}).get("frame0") or {}
+    if first.get("type") == "generation" and not _is_video(world, key, first.get("id")):
+        return _problem(400, "The generation of frame0 is not there, or not completed")
+    return _accepted(world, key, asked["model"], asked)
+
+
+def _upscale(world: World, key: str, id: str, body: Any) -> Reply:
+    asked = body if isinstance(body, dict) else {}
+    if asked.get("resolution", "1080p") not in ("540p", "720p", "1080p", "4k"):
+        return _problem(400, "Resolution must be 540p, 720p, 1080p or 4k")
+    if not _is_video(world, key, id):
+        return _problem(400, "The generation is not there, or not completed")
+    if world.strikes("submit_500"):
+        return _problem(500, "Internal Server Error")
+    upscaled = world.job(key, id)
+    assert upscaled is not None
+    return _accepted(world, key, upscaled.model, {**asked, "id": id, "generation_type": "upscale_video"})
+
+
+def _is_video(world: World, key: str, id: object) -> bool:
+    job = world.job(key, str(id))
+    return job is not None and world.seen(job).state == "ready" and job.model not in _IMAGES
+
+
+def _accepted(world: World, key: str, model: str, asked: dict[str, Any]) -> Reply:
     reference = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    job = world.accept(key, asked["model"], samples=1, reference=reference, name=str, request=asked)
+    hook = _hook(world, asked.get("callback_url"))
+    job = world.accept(key, model, samples=1, reference=reference, name=str, request=asked, hook=hook)
     return Reply(201, _generation(world, Seen(job, "queued")))
 
 
@@ -73,21 +107,38 @@ def _get(world: World, key: str, id: str) -> Reply:
 
 def _generation(world: World, seen: Seen) -> dict[str, Any]:
     return {
-        "id": seen.job.name, "generation_type": "video", "model": seen.job.model, "request": seen.job.request,
+        "id": seen.job.name, "generation_type": "image" if _is_image(seen) else "video",
+        "model": seen.job.model, "request": seen.job.request,
         "state": _STATES[seen.state], "failure_reason": _REASONS.get(seen.state), "assets": _assets(world, seen),
         "created_at": datetime.fromtimestamp(seen.job.accepted_at, UTC).isoformat(),
     }  # fmt: skip
+
+
+def _hook(world: World, url: object) -> Hook | None:
+    """The whole generation, when it begins and when it ends; unsigned, and tried three times more, 100 ms apart."""
+    if not isinstance(url, str) or not url:
+        return None
+    return Hook(
+        "luma", url, lambda seen: [json.dumps(_generation(world, seen)).encode()], begins=True, pauses_s=(0.1, 0.1, 0.1)
+    )
 
 
 def _assets(world: World, seen: Seen) -> dict[str, str | None] | None:
     match seen.state:
         case "running":
             return {"image": None, "video": None, "progress_video": files.url(world, f"{seen.job.name}-progress")}
+        case "ready" if _is_image(seen):
+            url = files.url(world, seen.job.name, "image")
+            return {"image": url if seen.urls else None, "video": None, "progress_video": None}
         case "ready":
-            image, video = files.url(world, f"{seen.job.name}-image"), files.url(world, seen.job.name)
+            image, video = files.url(world, f"{seen.job.name}-image", "image"), files.url(world, seen.job.name)
             return {"image": image, "video": video if seen.urls else None, "progress_video": None}
         case _:
             return None
+
+
+def _is_image(seen: Seen) -> bool:
+    return seen.job.model in _IMAGES
 
 
 def _unauthenticated() -> Reply:

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, Final
 
 from vidpoll.simulator import files
-from vidpoll.simulator.jobs import Seen
+from vidpoll.simulator.hooks import Headers, Hook, standard_headers
+from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
@@ -91,9 +92,32 @@ def _submit(world: World, key: str, body: Any) -> Reply:
         return _error(500, "server_error", "The server had an error.")
     reference = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     job = world.accept(
-        key, asked["model"], samples=1, reference=reference, name=lambda unique: f"video_{unique.hex}", request=asked
-    )
+        key, asked["model"], samples=1, reference=reference, name=lambda unique: f"video_{unique.hex}", request=asked,
+        hook=_hook(world.registered.get("openai_videos")),
+    )  # fmt: skip
     return Reply(200, _video(Seen(job, "queued")))
+
+
+def _hook(url: str | None) -> Hook | None:
+    """What is told when a video is done or has failed, at the address that was registered."""
+    return Hook("openai_videos", url, lambda seen: [json.dumps(_event(seen)).encode()], _signed) if url else None
+
+
+def _event(seen: Seen) -> dict[str, Any]:
+    """The event names the video, and no more: its own state has to be asked for."""
+    word = "completed" if _STATUSES[seen.state] == "completed" else "failed"
+    return {
+        "id": _event_id(seen.job), "object": "event", "created_at": int(seen.job.ends_at),
+        "type": f"video.{word}", "data": {"id": seen.job.name},
+    }  # fmt: skip
+
+
+def _event_id(job: Job) -> str:
+    return f"evt_{hashlib.sha256(job.name.encode()).hexdigest()[:20]}"
+
+
+def _signed(job: Job, body: bytes, at: float, number: int) -> Headers:
+    return standard_headers(_event_id(job), body, at)
 
 
 def _get(world: World, key: str, id: str) -> Reply:

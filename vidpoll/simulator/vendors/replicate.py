@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
 from vidpoll.simulator import files
+from vidpoll.simulator.hooks import SECRET, Headers, Hook, standard_headers
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, with_quota
@@ -33,6 +34,8 @@ _ERRORS: Final = {
     "filtered": "The input or output was flagged as sensitive. Please try again with different inputs.",
     "failed": "The model could not make the video.",
 }
+#: Models that make images.
+_IMAGES: Final = ("black-forest-labs/flux-dev",)
 
 
 def answer(world: World, call: Call) -> Reply:
@@ -61,6 +64,8 @@ def _route(world: World, key: str, call: Call) -> tuple[Verb, Callable[[], Reply
         return "status", partial(_cancel, world, key, cancel["id"])
     if call.method == "GET" and call.path == "/predictions":
         return "status", partial(_list, world, key, call)
+    if call.method == "GET" and call.path == "/webhooks/default/secret":
+        return "status", lambda: Reply(200, {"key": SECRET})
     if call.method == "GET" and (one := _ONE.fullmatch(call.path)):
         return "status", partial(_get, world, key, one["id"])
     return None
@@ -75,7 +80,7 @@ def _submit(world: World, key: str, body: Any, model: str) -> Reply:
     reference = hashlib.sha256(json.dumps([model, body], sort_keys=True).encode()).hexdigest()
     job = world.accept(
         key, model, samples=1, reference=reference, name=lambda unique: unique.hex[:26],
-        seed=asked.get("seed"), request=asked,
+        seed=asked.get("seed"), request=asked, hook=_hook(world, body),
     )  # fmt: skip
     return Reply(201, _prediction(world, Seen(job, "queued")))
 
@@ -124,6 +129,14 @@ def _cursor(job: Job) -> str:
     return f"r={job.name}&o=+"
 
 
+def _output(world: World, job: Job) -> str | list[str]:
+    """A video's address; a list of those of images."""
+    if job.model not in _IMAGES:
+        return files.url(world, job.name)
+    numbers = range(job.request.get("num_outputs", 1))
+    return [files.url(world, f"{job.name}-{number}", "image") for number in numbers]
+
+
 def _prediction(world: World, seen: Seen) -> dict[str, Any]:
     job, status, running = seen.job, _STATUSES[seen.state], seen.state in ("queued", "running", "garbled")
     started = status != "starting" and job.begun(world.clock())
@@ -132,7 +145,7 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
     return {
         "id": job.name, "model": job.model, "version": "hidden", "source": "api", "status": status,
         "input": {} if removed else job.request,
-        "output": files.url(world, job.name) if status == "succeeded" and seen.urls and not removed else None,
+        "output": _output(world, job) if status == "succeeded" and seen.urls and not removed else None,
         "error": _ERRORS.get(seen.state),
         "logs": "" if removed or status == "starting" else _logs(seen.progress if running else 100),
         "metrics": {"predict_time": job.ends_at - job.starts_at} if started and not running else {},
@@ -142,6 +155,19 @@ def _prediction(world: World, seen: Seen) -> dict[str, Any]:
         "completed_at": None if running else _iso(job.ends_at),
         "urls": {"get": url, "cancel": f"{url}/cancel"},
     }  # fmt: skip
+
+
+def _hook(world: World, body: dict[str, Any]) -> Hook | None:
+    """What is told when a prediction is completed; the other events are not played."""
+    url, wanted = body.get("webhook"), body.get("webhook_events_filter") or ["completed"]
+    if not isinstance(url, str) or not url or "completed" not in wanted:
+        return None
+    return Hook("replicate", url, lambda seen: [json.dumps(_prediction(world, seen)).encode()], _signed)
+
+
+def _signed(job: Job, body: bytes, at: float, number: int) -> Headers:
+    """As Standard Webhooks are; every try of one webhook has the same id."""
+    return standard_headers(f"msg_{hashlib.sha256(job.name.encode()).hexdigest()[:20]}", body, at)
 
 
 def _logs(progress: int) -> str:

@@ -1,16 +1,18 @@
 """Runware as its documents describe it: POST an array of tasks, get ``{"data": […], "errors": […]}``."""
 
+import json
 from functools import partial
 from typing import Any, Final
 
 from vidpoll.simulator import files
+from vidpoll.simulator.hooks import Hook
 from vidpoll.simulator.jobs import Job, Seen
 from vidpoll.simulator.trouble import through_faults
 from vidpoll.simulator.wire import Call, Reply, retry_later, with_quota
 from vidpoll.simulator.world import Verb, World
 
 #: Tasks that are paid for.
-_PAID: Final = ("videoInference", "upscale")
+_PAID: Final = ("videoInference", "imageInference", "upscale")
 
 
 def answer(world: World, call: Call) -> Reply:
@@ -46,6 +48,7 @@ def _submit(world: World, key: str, tasks: list[dict[str, Any]]) -> Reply:
             name=task_uuid,
             seed=task.get("seed"),
             request=task,
+            hook=_hook(world, task.get("webhookURL")),
         )
         data.append({"taskType": _task_type(job), "taskUUID": task_uuid})
     return Reply(400 if errors else 200, {"data": data, "errors": errors} if errors else {"data": data})
@@ -65,7 +68,7 @@ def _problem(world: World, key: str, task: dict[str, Any]) -> dict[str, Any] | N
     if task.get("deliveryMethod") != "async":
         return {
             "code": "invalidDeliveryMethod",
-            "message": "Video needs deliveryMethod async.",
+            "message": "This task needs deliveryMethod async here.",
             "parameter": ["deliveryMethod"],
             **common,
         }
@@ -130,12 +133,26 @@ def _describe(world: World, seen: Seen, data: list[dict[str, Any]], errors: list
         return
     filtered = seen.state == "partial"
     for number in range(job.samples - filtered):
-        video = f"{job.name[:-2]}{number:02d}"
-        url = {"videoURL": files.url(world, video)} if seen.urls else {}
-        made = {"seed": job.seed + number, "NSFWContent": False} if common["taskType"] == "videoInference" else {}
-        data.append({**common, "status": "success", "videoUUID": video, **url, "cost": 0.18, **made})
+        result = f"{job.name[:-2]}{number:02d}"
+        what: files.What = "image" if common["taskType"] == "imageInference" else "video"
+        url = {f"{what}URL": files.url(world, result, what)} if seen.urls else {}
+        made = {} if common["taskType"] == "upscale" else {"seed": job.seed + number, "NSFWContent": False}
+        data.append({**common, "status": "success", f"{what}UUID": result, **url, "cost": 0.18, **made})
     if filtered:
         data.append({**common, "status": "error", "error": _error("filtered")})
+
+
+def _hook(world: World, url: object) -> Hook | None:
+    """What a status call would tell, each result in a webhook of its own; unsigned."""
+    return Hook("runware", url, partial(_told, world)) if isinstance(url, str) and url else None
+
+
+def _told(world: World, seen: Seen) -> list[bytes]:
+    data: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    _describe(world, seen, data, errors)
+    each = [{"data": [one]} for one in data] + [{"errors": [one]} for one in errors]
+    return [json.dumps(one).encode() for one in each]
 
 
 def _error(state: str) -> dict[str, str]:

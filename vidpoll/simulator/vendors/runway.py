@@ -23,15 +23,17 @@ _TASK: Final = re.compile(r"/tasks/(?P<id>[^/]+)")
 #: What each endpoint needs: all of the first, one of the second.
 _NEEDED: Final = {
     "/text_to_video": (("promptText",), ()),
+    "/text_to_image": (("promptText", "ratio"), ()),
     "/image_to_video": (("promptImage",), ()),
     "/video_to_video": ((), ("promptVideo", "videoUri")),
     "/video_upscale": (("videoUri",), ()),
 }
-#: Models that have one endpoint only; and those that need a ratio wherever they make a video.
+#: Models that have one endpoint only; those that make images; those that need a ratio wherever they make a video.
 _ONLY: Final = {
     "gen4_turbo": "/image_to_video", "aleph2": "/video_to_video",
     "magnific_video_upscaler_creative": "/video_upscale", "enhance_frame_rate": "/video_upscale",
 }  # fmt: skip
+_IMAGES: Final = frozenset({"gen4_image", "gen4_image_turbo", "gemini_2.5_flash"})
 _WITH_RATIO: Final = frozenset({"gen4.5", "gen4_turbo", "veo3.1", "veo3.1_fast"})
 _STATUSES: Final = {
     "queued": "THROTTLED", "running": "RUNNING", "ready": "SUCCEEDED", "partial": "SUCCEEDED",
@@ -87,6 +89,8 @@ def _problem(asked: Any, endpoint: str) -> str | None:
         return "Validation of body failed: model is required."
     model = asked["model"]
     if _ONLY.get(model, endpoint) != endpoint or (endpoint == "/video_upscale" and model not in _ONLY):
+        return f"Validation of body failed: model {model} is not available at {endpoint}."
+    if (model in _IMAGES) != (endpoint == "/text_to_image"):
         return f"Validation of body failed: model {model} is not available at {endpoint}."
     every, either = _NEEDED[endpoint]
     needed = [*every, *(["ratio"] if model in _WITH_RATIO else []), *(["duration"] if model == "gen4.5" else [])]
@@ -145,8 +149,9 @@ def _task(world: World, seen: Seen) -> dict[str, Any]:
 
 
 def _signed(world: World, job: Job) -> str:
-    """The video's URL, which is another one at each look. Nobody checks until when it is good."""
-    return f"{files.url(world, job.name)}?expires={int(world.clock() + URLS_LIVE_S)}"
+    """The result's URL, which is another one at each look. Nobody checks until when it is good."""
+    what: files.What = "image" if job.model in _IMAGES else "video"
+    return f"{files.url(world, job.name, what)}?expires={int(world.clock() + URLS_LIVE_S)}"
 
 
 def _not_found() -> Reply:

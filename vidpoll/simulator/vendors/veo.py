@@ -76,6 +76,9 @@ def _problem(body: Any, dialect: Dialect) -> str | None:
         return "instances must hold one instance."
     if not isinstance(instances[0].get("prompt"), str) or not instances[0]["prompt"]:
         return "The prompt is missing."
+    video, named = instances[0].get("video"), "gcsUri" if dialect == "vertex" else "uri"
+    if video is not None and (not isinstance(video, dict) or not isinstance(video.get(named), str)):
+        return f"video.{named} is missing."
     parameters = body.get("parameters", {})
     if dialect == "gemini" and (unknown := _GEMINI_LIMITS & parameters.keys()):
         return f"`{min(unknown)}` isn't supported by this model."

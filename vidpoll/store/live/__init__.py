@@ -35,6 +35,7 @@ _EVENTS_SINCE: Final = _sql("events_since")
 _OWNER_EVENTS: Final = _sql("owner_events")
 _GENERATION_EVENTS: Final = _sql("generation_events")
 _HORIZON: Final = _sql("horizon")
+_PRUNED: Final = "SELECT max(transaction_id) FROM pruned WHERE table_name = 'generation_events'"
 
 _KEY: Final = "SELECT id, owner, name, scopes, secret_hash, created_at, revoked_at FROM api_keys WHERE id = %(id)s"
 
@@ -59,6 +60,8 @@ class StatusRow(NamedTuple):
     params: dict[str, Any] | None
     checks: int
     elapsed_s: float
+    kind: str = "video"
+    content_type: str | None = None
 
 
 class Event(NamedTuple):
@@ -78,6 +81,7 @@ class Event(NamedTuple):
     model: str
     params: dict[str, Any] | None
     age_s: float
+    of_kind: str = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,13 @@ class LiveStore:
         given = {"owner": owner, "transaction": transaction, "after": after, "most": PAGE}
         return await self._events(_OWNER_EVENTS, given)
 
+    async def pruned(self, transaction: int) -> bool:
+        """Whether events of this transaction, or of a later one, are deleted. Ask after they were read, not before."""
+        newest = (await self._read(_PRUNED, {}))[0][0]
+        return newest is not None and newest >= transaction
+
     async def generation_events(self, owner: str, id: UUID, version: int) -> list[Event]:
-        """Every event of the owner's generation after ``version``, oldest first."""
+        """Every event of the owner's generation after ``version`` that is kept, oldest first."""
         return await self._events(_GENERATION_EVENTS, {"owner": owner, "id": id, "version": version})
 
     async def _events(self, query: bytes | str, given: dict[str, Any]) -> list[Event]:

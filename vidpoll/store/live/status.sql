@@ -24,6 +24,8 @@ SELECT
     CASE WHEN completed_at IS NULL AND pg_column_size(params) < 2000 THEN params END,
     checks,
     greatest(0, extract(epoch FROM coalesce(completed_at, now())
-        - CASE WHEN status = 'pending' THEN created_at ELSE coalesce(submitted_at, sent_at, created_at) END))::float8
+        - CASE WHEN status = 'pending' THEN created_at ELSE coalesce(submitted_at, sent_at, created_at) END))::float8,
+    kind,
+    result ->> 'content_type'
 FROM generations
 WHERE id = ANY(%(ids)s) AND owner = %(owner)s

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from vidpoll.store.tables import metadata
+from vidpoll.store.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, transaction_per_migration=True

@@ -107,20 +107,20 @@ class _Watched:
         return super().getresponse()  # type: ignore[misc]  # a mixin of urllib3's connections
 
 
-class _Connection(_Watched, HTTPConnection):
-    pass
+class Connection(_Watched, HTTPConnection):
+    """One that a deadline can end."""
 
 
-class _SecureConnection(_Watched, HTTPSConnection):
-    pass
+class SecureConnection(_Watched, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = Connection
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = SecureConnection
 
 
 class WatchedAdapter(HTTPAdapter):

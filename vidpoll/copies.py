@@ -1,0 +1,88 @@
+"""What is told of the copies of a generation's files, beside the generation: to clients and to operators."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from vidpoll import catalogue
+from vidpoll.archive import Archive
+from vidpoll.generation import Generation
+from vidpoll.results import files_of
+from vidpoll.store import ArchivedFile
+from vidpoll.url_lifetimes import ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """How the copies of one generation stand.
+
+    Attributes:
+        archive: ``stored`` when all files are, ``failed`` when one could not be, else ``waiting``; None where nothing
+            is to be copied.
+        archived_url: of the first file: on the web if it can be read there (perhaps signed, for an hour), else as
+            fsspec reads it; None while it is not stored.
+        expires_at: when the provider's first URL ends, as far as is known.
+        files: each of them.
+    """
+
+    archive: str | None
+    archived_url: str | None
+    expires_at: datetime | None
+    files: list[dict[str, Any]]
+
+
+def copies_of(generation: Generation, files: Sequence[ArchivedFile], archive: Archive | None) -> Copies:
+    """What is told of a generation's copies."""
+    ends = [one.expires_at for one in files if one.expires_at] or [*_ends(generation)]
+    return Copies(
+        archive=_together({one.status for one in files}),
+        archived_url=_url(files[0], archive) if files else None,
+        expires_at=min(ends, default=None),
+        files=[file_json(one, archive) for one in files],
+    )
+
+
+def file_json(file: ArchivedFile, archive: Archive | None) -> dict[str, Any]:
+    """One file, for machines; the provider's URL is in the generation's result."""
+    return {
+        "position": file.position, "kind": file.kind, "archive": file.status, "archived_url": _url(file, archive),
+        "content_type": file.content_type, "bytes": file.bytes, "sha256": file.sha256, "attempts": file.attempts,
+        "error": file.error, "stored_at": file.stored_at, "expires_at": file.expires_at,
+    }  # fmt: skip
+
+
+def link(files: Sequence[ArchivedFile], archive: Archive | None) -> str | None:
+    """Where the copy of the first file can be read over HTTP; None where it cannot."""
+    first = files[0] if files else None
+    if first is None or archive is None or first.status != "stored" or first.name is None:
+        return None
+    return archive.link(first.name) if archive.owns(first.name, first.archived_url) else None
+
+
+def _together(statuses: set[str]) -> str | None:
+    return next((one for one in ("failed", "waiting", "stored") if one in statuses), None)
+
+
+def _url(file: ArchivedFile, archive: Archive | None) -> str | None:
+    if file.status != "stored":
+        return None
+    return link([file], archive) or file.archived_url
+
+
+def _ends(generation: Generation) -> Iterable[datetime]:
+    """When the provider's URLs end, of one that nobody noted files of."""
+    if generation.completed_at is None or generation.result is None:
+        return
+    told = generation.result.get("expires_at")
+    if isinstance(told, str):
+        yield datetime.fromisoformat(told)
+        return
+    known = catalogue.find(generation.provider, generation.model)
+    lasts_s = known.url_lifetime_s if known else None
+    for file in files_of(generation.result):
+        signed = ends_at(file.url)
+        if signed is not None:
+            yield signed
+        elif lasts_s is not None:
+            yield generation.completed_at + timedelta(seconds=lasts_s)
