@@ -53,6 +53,10 @@ prometheus: ## let a Prometheus read what `make up` and `make demo` tell, on htt
 test: $(READY) ## run the tests, but for those with a target of their own (one of them: make test T=tests/unit/test_schedule.py)
 	@$(BIN)/pytest $(T) $(if $(filter-out $(ALL),$(T)),,$(addprefix --ignore=,$(APART))) -m 'not benchmark' -n $(JOBS) --dist loadgroup
 
+.PHONY: test-failed
+test-failed: $(READY) ## the tests that failed the last time, one after another (with the variables of that run)
+	@$(BIN)/pytest --last-failed --last-failed-no-failures none -m 'not benchmark'
+
 .PHONY: test-deployed
 test-deployed: $(READY) ## Redis Sentinel, TLS, a role for each process, the image's commands
 	@$(BIN)/pytest tests/acceptance/deployed -n $(JOBS) --dist loadgroup

