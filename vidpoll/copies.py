@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from vidpoll import catalogue
 from vidpoll.archive import Archive
 from vidpoll.generation import Generation
+from vidpoll.projects.standing import Project, State
 from vidpoll.results import files_of
-from vidpoll.store import ArchivedFile
+from vidpoll.store import ArchivedFile, Store
 from vidpoll.url_lifetimes import ends_at
 
 
@@ -50,6 +52,13 @@ def file_json(file: ArchivedFile, archive: Archive | None) -> dict[str, Any]:
         "content_type": file.content_type, "bytes": file.bytes, "sha256": file.sha256, "attempts": file.attempts,
         "error": file.error, "stored_at": file.stored_at, "expires_at": file.expires_at,
     }  # fmt: skip
+
+
+def copies_in(project: Project, store: Store, archive: Archive | None) -> dict[UUID, str]:
+    """The ``archived_url`` of each generation of a project that has one."""
+    done = [step.generation_id for step in project.steps if step.state is State.COMPLETED and step.generation_id]
+    found = {id: _url(files[0], archive) for id, files in store.archived_of(done).items()}
+    return {id: url for id, url in found.items() if url}
 
 
 def link(files: Sequence[ArchivedFile], archive: Archive | None) -> str | None:

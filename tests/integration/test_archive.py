@@ -1,6 +1,7 @@
 """Copies of results on a real Postgres and a real Redis, from the simulator into a folder and into a server that speaks S3."""
 
 import hashlib
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import requests
 
 from tests.integration import s3
 from tests.integration.driver import RUNWARE, Driver
+from tests.waiting import until
 from vidpoll import health, retention
 from vidpoll.archive import Archive, ArchiveLimits, StorageFailed, file_id
 from vidpoll.archiving import Archiving
@@ -120,6 +122,18 @@ def test_a_completed_generation_is_copied_at_once_whole_and_told(copier: Copier,
     if told.archived_url and told.archived_url.startswith("http"):
         answer = requests.get(told.archived_url, timeout=10)
         assert (answer.content, answer.headers["Content-Type"]) == (content, "video/webm")
+
+
+def test_a_signed_link_stays_the_same_for_a_while_so_that_a_browser_goes_on_playing(s3_url: str):
+    bucket = Archive(f"s3://videos/{uuid.uuid4()}", {"endpoint_url": s3_url, **s3.KEYS}, limits=LIMITS)
+    name, began = "alice/2026/03/7-0.mp4", int(time.time())
+    first = bucket.link(name)
+
+    until(lambda: int(time.time()) > began, what="another second, which a signature tells")
+
+    assert "Expires" in str(first)
+    assert bucket.link(name) == first
+    assert bucket.link("alice/2026/03/8-0.mp4") != first
 
 
 def test_every_file_of_a_result_is_copied(folder: Copier, make_request):

@@ -13,6 +13,7 @@ from vidpoll.api.keys import Caller, Reader, Writer
 from vidpoll.api.parts import parts
 from vidpoll.api.problems import Refusal, problems
 from vidpoll.api.views import ErrorView
+from vidpoll.copies import copies_in
 from vidpoll.errors import InvalidRequest, UnknownTarget, WrongState
 from vidpoll.generation import Kind
 from vidpoll.projects.plan import STEPS_LIMIT, ProjectRequest
@@ -44,6 +45,7 @@ class StepView(BaseModel):
     attempt: int
     generation_id: UUID | None
     video_url: str | None
+    archived_url: str | None
     content_type: str | None
     error: ErrorView | None
     result: Any
@@ -222,14 +224,17 @@ def project(
     if_none_match: Annotated[str | None, Header(description="The ETag of an earlier answer.")] = None,
 ) -> Any:
     """How a project stands: its clips, its progress, its steps."""
-    found = parts(request).store.project(id, owner=caller.owner)
-    headers = {"ETag": f'W/"{version_tag(found)}"', "Cache-Control": "private, no-cache"}
+    api = parts(request)
+    found = api.store.project(id, owner=caller.owner)
+    copies = copies_in(found, api.store, api.archive)
+    tag = version_tag(found, len(copies), api.archive.links_since() if api.archive and copies else 0)
+    headers = {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
     if not found.status.ended:
         headers["Retry-After"] = str(SOON_S)
-    if f'"{version_tag(found)}"' in (if_none_match or ""):
+    if f'"{tag}"' in (if_none_match or ""):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return project_json(found)
+    return project_json(found, copies)
 
 
 _ACTING: Final = problems(401, 403, 404, 409, 422, 429, 503)

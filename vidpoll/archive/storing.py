@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -23,6 +24,8 @@ from vidpoll.redact import redacted
 PART: Final = 8 * 1024 * 1024
 #: Seconds for which a signed link to a copy is good.
 LINK_S: Final = 3600
+#: Signed links that are remembered.
+_LINKS: Final = 10_000
 #: How patient botocore is, unless the options say otherwise: seconds to connect, seconds of silence.
 _PATIENCE: Final[Mapping[str, Any]] = {
     "connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 3, "mode": "standard"}
@@ -96,6 +99,7 @@ class Archive:
         protocol = self._fs.protocol
         spoken = (protocol,) if isinstance(protocol, str) else protocol
         self._local, self._is_s3 = "file" in spoken, "s3" in spoken
+        self._signed = lru_cache(maxsize=_LINKS)(self._sign)
 
     def begin(self, name: str, content_type: str | None = None) -> Upload:
         """Begin to write a copy. Raises StorageFailed, as its methods do.
@@ -135,9 +139,18 @@ class Archive:
         return f"{self._public_url}/{quote(name)}" if self._public_url else None
 
     def link(self, name: str) -> str | None:
-        """Where a copy can be read over HTTP for a while: its public address, else a signed one; else None."""
-        if self._public_url or self._local:
-            return self.public(name)
+        """Where a copy can be read over HTTP: its public address, else a signed one; else None.
+
+        A signed one is good for half an hour at least, and stays the same for as long in one process: a browser that is
+        told it again goes on playing.
+        """
+        return self.public(name) if self._public_url or self._local else self._signed(name, self.links_since())
+
+    def links_since(self) -> int:
+        """Changes whenever links do: a number of half hours; 0 where they stay for ever."""
+        return 0 if self._public_url or self._local else int(time.time() // (LINK_S / 2))
+
+    def _sign(self, name: str, _since: int) -> str | None:
         try:
             signed = str(self._fs.sign(self._path(name), expiration=LINK_S))
         except Exception:  # not every file system can, and none says so in the same way

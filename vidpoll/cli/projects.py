@@ -1,5 +1,6 @@
 """``vidpoll project``: groups of steps from one JSON file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,12 +14,13 @@ from rich.text import Text
 from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import ENDED_WITHOUT, STYLES, TIME_IS_UP, AsJson, err, mapping_table, out, print_json
 from vidpoll.client import Client
+from vidpoll.copies import copies_in
 from vidpoll.errors import InvalidRequest, NotConfigured, WaitTimeout
 from vidpoll.generation import GenerationRequest
 from vidpoll.projects.plan import ProjectRequest, json_object
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step
 from vidpoll.projects.view import counted, progress, project_json, stage
-from vidpoll.services import build_store
+from vidpoll.services import build_archive, build_store
 from vidpoll.settings import load_settings
 from vidpoll.store import Admitted
 
@@ -61,7 +63,7 @@ def status(id: Id, as_json: AsJson = False) -> None:
     """How a project stands."""
     project = Client().project(id)
     if as_json:
-        print_json(project_json(project))
+        print_json(_with_copies()(project))
     else:
         out.print(_shown(project))
 
@@ -180,7 +182,8 @@ def _watch(client: Client, id: str, timeout_s: float | None, as_json: bool) -> N
     """Stay until it ends, or the time is up."""
     try:
         if as_json:
-            project = client.wait_project(id, timeout_s=timeout_s, on_change=lambda one: print_json(project_json(one)))
+            document = _with_copies()
+            project = client.wait_project(id, timeout_s=timeout_s, on_change=lambda one: print_json(document(one)))
         else:
             with Live(console=out, auto_refresh=False) as live:
                 project = client.wait_project(
@@ -191,6 +194,13 @@ def _watch(client: Client, id: str, timeout_s: float | None, as_json: bool) -> N
         raise typer.Exit(TIME_IS_UP) from None
     if project.status is not ProjectStatus.COMPLETED:
         raise typer.Exit(ENDED_WITHOUT)
+
+
+def _with_copies() -> Callable[[Project], dict[str, Any]]:
+    """Makes the status document, with where copies of results are."""
+    settings = load_settings()
+    store, archive = build_store(settings), build_archive(settings)
+    return lambda project: project_json(project, copies_in(project, store, archive))
 
 
 def _shown(project: Project) -> Group:

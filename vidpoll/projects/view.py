@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step
 
@@ -10,14 +11,18 @@ from vidpoll.projects.standing import Project, ProjectStatus, State, Step
 _CLIP_WORDS: Final = {State.FAILED: "failed", State.CANCELLED: "cancelled", State.SKIPPED: "skipped"}
 
 
-def project_json(project: Project) -> dict[str, Any]:
+def project_json(project: Project, copies: Mapping[UUID, str] | None = None) -> dict[str, Any]:
     """The status document.
 
     ``completed``, ``failed``, ``cancelled``, ``skipped`` and ``pending`` (everything that has not ended) add up to
     ``total``. ``progress`` is percent by weight: a running step counts with its own progress, one without a result as
-    nothing. ``clips`` has the steps that are generations.
+    nothing. ``clips`` has the steps that are generations, each with the address of its copy where that is on the web,
+    else the provider's.
+
+    Args:
+        copies: where the copies of generations' results are.
     """
-    counts = counted(project)
+    counts, copied = counted(project), copies or {}
     return {
         "project_id": str(project.id),
         "name": project.name,
@@ -26,8 +31,8 @@ def project_json(project: Project) -> dict[str, Any]:
         "all_complete": counts["completed"] == counts["total"],
         "progress": progress(project),
         "stage": stage(project),
-        "clips": {step.key: _clip(step) for step in project.steps if not step.asked.local},
-        "steps": [_step_json(step) for step in project.steps],
+        "clips": {step.key: _clip(step, copied) for step in project.steps if not step.asked.local},
+        "steps": [_step_json(step, copied) for step in project.steps],
         "max_parallel": project.max_parallel,
         "pace_s": project.pace_s,
         "on_failure": project.on_failure,
@@ -95,9 +100,9 @@ def stage_words(status: ProjectStatus, counts: Mapping[str, int], running: int, 
     return told if status.ended else f"{told}; waiting to start"
 
 
-def version_tag(project: Project) -> str:
-    """Another one whenever anything in the document is: versions only grow."""
-    return f"{project.version}.{sum(step.version for step in project.steps)}"
+def version_tag(project: Project, *more: int) -> str:
+    """Another one whenever anything in the document is: versions only grow. ``more`` is what copies add to that."""
+    return ".".join(map(str, (project.version, sum(step.version for step in project.steps), *more)))
 
 
 def _share(step: Step) -> float:
@@ -106,10 +111,15 @@ def _share(step: Step) -> float:
     return min(step.progress, 99) / 100 if step.state.running else 0.0
 
 
-def _clip(step: Step) -> str:
+def _clip(step: Step, copies: Mapping[UUID, str]) -> str:
     if step.state is State.COMPLETED:
-        return str(step.video_url)
+        copy = _copy(step, copies) or ""
+        return copy if copy.startswith(("https://", "http://")) else str(step.video_url)
     return _CLIP_WORDS.get(step.state, "pending")
+
+
+def _copy(step: Step, copies: Mapping[UUID, str]) -> str | None:
+    return copies.get(step.generation_id) if step.generation_id and step.state is State.COMPLETED else None
 
 
 def _content_type(step: Step) -> str | None:
@@ -117,7 +127,7 @@ def _content_type(step: Step) -> str | None:
     return told if isinstance(told, str) else None
 
 
-def _step_json(step: Step) -> dict[str, Any]:
+def _step_json(step: Step, copies: Mapping[UUID, str]) -> dict[str, Any]:
     return {
         "key": step.key,
         "status": step.state.value,
@@ -132,6 +142,7 @@ def _step_json(step: Step) -> dict[str, Any]:
         "attempt": step.attempt,
         "generation_id": str(step.generation_id) if step.generation_id else None,
         "video_url": step.video_url,
+        "archived_url": _copy(step, copies),
         "content_type": _content_type(step),
         "error": dict(step.error) if step.error else None,
         "result": step.document if step.asked.local else None,

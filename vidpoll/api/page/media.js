@@ -21,6 +21,9 @@ export function typeOf({ content_type: told, generation_kind, kind }) {
   return told ?? ((generation_kind ?? kind) === "image" ? "image/*" : null);
 }
 
+/** Where a result is shown from: its copy, which stays when the provider's is gone, where that is on the web. */
+export const lastingUrl = ({ video_url, archived_url }) => (isWeb(archived_url ?? "") ? archived_url : video_url);
+
 /** Only these are made links; javascript: and the like stay text. */
 export function isWeb(url) {
   try {

@@ -28,7 +28,7 @@ export class Player {
 
   /** @param {string} url @param {string} title @param {string | null} [contentType] */
   show(url, title, contentType) {
-    if (url === this.#url) return;
+    if (url === this.#url || this.playing) return;
     this.forget();
     this.#url = url;
     this.element.hidden = false;

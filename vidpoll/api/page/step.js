@@ -1,7 +1,7 @@
 /** One step of a project that is open. It is made once and changed in place. */
 
 import { make, write } from "./dom.js";
-import { typeOf } from "./media.js";
+import { lastingUrl, typeOf } from "./media.js";
 import { Player } from "./player.js";
 import { stepWords, titleOf } from "./project-words.js";
 import { resultElement } from "./result.js";
@@ -29,12 +29,13 @@ export class Step {
     const text = JSON.stringify(step);
     if (text === this.#shown) return;
     this.#shown = text;
-    const { status, error, attempt, video_url: url } = step;
+    const { status, error, attempt } = step;
     this.element.dataset.status = status;
     write(this.#parts.status, statusWord(status));
     write(this.#parts.attempt, attempt ? `tried again ${attempt === 1 ? "once" : `${attempt} times`}` : "");
     write(this.#parts.error, status === "failed" && error ? failureWords(error) : "");
     this.#updateProgress(step);
+    const url = lastingUrl(step);
     if (status === "completed" && url) this.#player.show(url, titleOf(step), typeOf(step));
     else this.#player.hide();
     this.#showResult(step);

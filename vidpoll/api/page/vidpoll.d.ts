@@ -128,7 +128,7 @@ export interface Project extends ProjectItem {
   /** Steps that have not ended. */
   pending: number;
   all_complete: boolean;
-  /** By key, of the steps that are generations: an address, or "pending", "failed", "cancelled", "skipped". */
+  /** By key, of the steps that are generations: an address (the copy's, where that is on the web), or "pending", "failed", "cancelled", "skipped". */
   clips: Record<string, string>;
   /** In their order. */
   steps: Step[];
@@ -158,6 +158,8 @@ export interface Step {
   attempt: number;
   generation_id: string | null;
   video_url: string | null;
+  /** Where its copy is, if results are archived and it is stored: on the web, or as the archive calls it. */
+  archived_url: string | null;
   /** Of what is at `video_url`, as far as it is known: "video/mp4", "image/png", … */
   content_type: string | null;
   error: { code: string; message: string; retryable?: boolean } | null;
