@@ -1,9 +1,9 @@
 """What is told of the copies of a generation's files, beside the generation: to clients and to operators."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from vidpoll import catalogue
@@ -13,6 +13,9 @@ from vidpoll.projects.standing import Project, State
 from vidpoll.results import files_of
 from vidpoll.store import ArchivedFile, Store
 from vidpoll.url_lifetimes import ends_at
+
+#: How long before its end a provider's address is not handed on any more: what is made of it may have to wait.
+_SOON: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,28 @@ def file_json(file: ArchivedFile, archive: Archive | None) -> dict[str, Any]:
         "content_type": file.content_type, "bytes": file.bytes, "sha256": file.sha256, "attempts": file.attempts,
         "error": file.error, "stored_at": file.stored_at, "expires_at": file.expires_at,
     }  # fmt: skip
+
+
+def finding(store: Store, archive: Archive | None) -> Callable[[Sequence[UUID]], list[Generation]]:
+    """Reads generations that others are to be made of: with the copy's address where the provider's has ended, or soon.
+
+    Example::
+
+        parent = parent_of(request, finding(store, archive))
+    """
+
+    def find(ids: Sequence[UUID]) -> list[Generation]:
+        files = store.archived_of(ids)
+        return [_lasting(one, files.get(one.id, []), archive) for one in store.find(ids)]
+
+    return find
+
+
+def _lasting(generation: Generation, files: Sequence[ArchivedFile], archive: Archive | None) -> Generation:
+    ends_at = copies_of(generation, files, archive).expires_at
+    if ends_at is None or not generation.past(ends_at - _SOON) or (copy := link(files, archive)) is None:
+        return generation
+    return replace(generation, video_url=copy, result={**(generation.result or {}), "expires_at": None})
 
 
 def copies_in(project: Project, store: Store, archive: Archive | None) -> dict[UUID, str]:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from vidpoll import catalogue, kinds, urls
 from vidpoll.accounts import Account
+from vidpoll.copies import finding
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
@@ -49,7 +50,7 @@ class Router:
         self._accounts = services.accounts
         self._providers = services.providers
         self._lanes = services.lanes
-        self._find = services.store.find
+        self._find = finding(services.store, services.archive)
         self._resolver = services.resolver
         self._lately = Lately(services.clock.monotonic)
 

@@ -136,6 +136,24 @@ def test_a_signed_link_stays_the_same_for_a_while_so_that_a_browser_goes_on_play
     assert bucket.link("alice/2026/03/8-0.mp4") != first
 
 
+def test_an_upscale_takes_the_copy_once_its_parents_address_has_ended(
+    services: Services, database_url: str, tmp_path: Path, make_request, world: World
+):
+    public = Archive(str(tmp_path / "archive"), public_url="https://1.1.1.1/v", limits=LIMITS)
+    copier = Copier(services, database_url, public)
+    parent = copier.completed(make_request)
+    copier.copy()
+    upscale = {"provider": "runware", "model": "bytedance:50@1", "kind": "upscale", "parent": parent}
+    early = copier.accepted(make_request(**upscale))
+
+    copier.sql("UPDATE archived_files SET expires_at = now() + interval '10 minutes'")
+    late = copier.accepted(make_request(**upscale, prompt="again"))
+
+    copy = f"https://1.1.1.1/v/{copier.file(parent).name}"
+    assert copier.get(early).from_parent == {"inputs": {"video": copier.get(parent).video_url}}
+    assert copier.get(late).from_parent == {"inputs": {"video": copy}}
+
+
 def test_every_file_of_a_result_is_copied(folder: Copier, make_request):
     id = folder.completed(
         make_request, provider="veo", model="veo-preview", params={"sampleCount": 3}, through="gemini"

@@ -31,7 +31,7 @@ from vidpoll.cli.output import (
     print_json,
 )
 from vidpoll.client import Client
-from vidpoll.copies import copies_of
+from vidpoll.copies import copies_of, finding
 from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest, Status
@@ -117,7 +117,7 @@ def submit(
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
     if dry_run:
         settings = load_settings()
-        found = parent_of(request, build_store(settings).find) if request.parent else None
+        found = parent_of(request, finding(build_store(settings), build_archive(settings))) if request.parent else None
         _show(preview(settings.accounts, request, found), as_json)
         return
     if wait is not None:
