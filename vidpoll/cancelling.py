@@ -10,19 +10,19 @@ from vidpoll.generation import Generation, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Flow, Lane
 from vidpoll.outlook import Outlook
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.believing import storable
+from vidpoll.providers.outcomes import (
     CancelAccepted,
     Cancelled,
     CancelOutcome,
     CannotCancel,
     FailureClass,
     More,
-    Operation,
     RateLimited,
     Unauthorized,
     Unreachable,
     broken,
-    storable,
 )
 from vidpoll.services import Services
 from vidpoll.steps import Steps

@@ -19,7 +19,7 @@
         ├── LanesUnavailable    Redis (lanes)
         └── BrokerUnavailable   Redis or RabbitMQ (Celery's broker)
 
-What a *provider* answers is never an exception: see :mod:`vidpoll.providers.base`.
+What a *provider* answers is never an exception: see :mod:`vidpoll.providers.outcomes`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

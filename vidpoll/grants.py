@@ -8,8 +8,8 @@ from uuid import UUID
 from vidpoll.accounts import JITTER_S
 from vidpoll.generation import Status
 from vidpoll.lanes import Lane, both_lanes
-from vidpoll.providers.base import Cancelled, Failed, Pending, RateLimited, Ready, Unauthorized
 from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
+from vidpoll.providers.outcomes import Cancelled, Failed, Pending, RateLimited, Ready, Unauthorized
 from vidpoll.services import Services
 
 log = logging.getLogger("vidpoll.grants")

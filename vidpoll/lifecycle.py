@@ -20,7 +20,10 @@ from vidpoll.generation import FINAL, Failure, Generation, GenerationRequest, St
 from vidpoll.grants import Grants
 from vidpoll.lanes import Flow, Lane
 from vidpoll.outlook import Outlook
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.believing import can_be_stored, storable
+from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Cancelled,
     CheckOutcome,
@@ -29,7 +32,6 @@ from vidpoll.providers.base import (
     More,
     NotFound,
     NotSent,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -38,10 +40,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     broken,
-    can_be_stored,
-    storable,
 )
-from vidpoll.providers.http import RETRY_AFTER_DEFAULT_S
 from vidpoll.routing import Loads, Router
 from vidpoll.services import Services
 from vidpoll.steps import SHORT_PAUSES_S, Steps

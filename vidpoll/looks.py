@@ -5,7 +5,7 @@ from typing import Final
 from vidpoll import schedule
 from vidpoll.accounts import ModelPolicy
 from vidpoll.generation import Generation
-from vidpoll.providers.base import FailureClass, NotFound, Pending, RateLimited, Unauthorized, Unreachable
+from vidpoll.providers.outcomes import FailureClass, NotFound, Pending, RateLimited, Unauthorized, Unreachable
 from vidpoll.store import Checked
 
 #: Looks in a row at which the provider must not have known an operation before it is lost.

@@ -10,7 +10,7 @@ from vidpoll.errors import LanesUnavailable, StoreUnavailable
 from vidpoll.generation import Generation
 from vidpoll.lanes import Lane
 from vidpoll.pressure import Pressure
-from vidpoll.providers.base import Pending
+from vidpoll.providers.outcomes import Pending
 from vidpoll.schedule import Look
 from vidpoll.services import Services
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from vidpoll import schedule
 from vidpoll.accounts import Account
 from vidpoll.generation import Generation
-from vidpoll.providers.base import Absent, Listed, Sent, Submitted
+from vidpoll.providers.base import Sent
+from vidpoll.providers.outcomes import Absent, Listed, Submitted
 
 #: What a provider tells of a submit when it tells anything.
 Told = Submitted | Absent | Listed

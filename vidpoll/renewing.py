@@ -10,18 +10,9 @@ from typing import TypeVar
 
 from vidpoll.grants import Grants
 from vidpoll.lanes import Lane
-from vidpoll.providers.base import (
-    CheckOutcome,
-    Failed,
-    Looked,
-    More,
-    NotFound,
-    Operation,
-    Pending,
-    Ready,
-    broken,
-    storable,
-)
+from vidpoll.providers.base import Operation
+from vidpoll.providers.believing import storable
+from vidpoll.providers.outcomes import CheckOutcome, Failed, Looked, More, NotFound, Pending, Ready, broken
 from vidpoll.result_files import live_s
 from vidpoll.results import files_of
 from vidpoll.services import Services

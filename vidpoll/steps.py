@@ -18,7 +18,7 @@ from vidpoll.errors import InvalidRequest, LanesUnavailable, StoreUnavailable, U
 from vidpoll.generation import TIMED_OUT, Failure, Generation, Status
 from vidpoll.lanes import ARCHIVE, Flow, Lane
 from vidpoll.outlook import Outlook
-from vidpoll.providers.base import Ready
+from vidpoll.providers.outcomes import Ready
 from vidpoll.reconcile import FIRST_LOOK_UP_S
 from vidpoll.result_files import new_files
 from vidpoll.services import Services

@@ -37,7 +37,7 @@ OTHER: Final = "other"
 MOST_WORDS: Final = 100
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _TASKS: Final = frozenset(messages.QUEUE_OF)
-#: What a paid call, and a look, mostly end in: outcomes of ``providers.base``, as words.
+#: What a paid call, and a look, mostly end in: outcomes of ``providers.outcomes``, as words.
 SUBMIT_OUTCOMES: Final = ("submitted", "refused", "rate_limited", "unauthorized", "not_sent", "ambiguous")
 CHECK_OUTCOMES: Final = (
     "pending", "ready", "failed", "cancelled", "not_found", "rate_limited", "unauthorized", "unreachable",
@@ -205,7 +205,7 @@ class Telemetry:
 
     @_never_raises
     def submitted(self, generation: Generation, outcome: object) -> None:
-        """The paid call was answered, or not: an outcome of ``providers.base``. Its commit follows, which is told."""
+        """The paid call was answered, or not: one of ``providers.outcomes``. Its commit follows, which is told."""
         word = _class_of(outcome)
         self._submits.labels(generation.account, word).inc()
         if self._tracing:

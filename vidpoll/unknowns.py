@@ -9,14 +9,8 @@ from vidpoll.errors import InvalidRequest, WrongState
 from vidpoll.generation import Failure, Generation, Status
 from vidpoll.grants import Grants
 from vidpoll.lanes import Flow, Lane
-from vidpoll.providers.base import (
-    LookUpOutcome,
-    RateLimited,
-    Unauthorized,
-    Unreachable,
-    broken,
-    storable,
-)
+from vidpoll.providers.believing import storable
+from vidpoll.providers.outcomes import LookUpOutcome, RateLimited, Unauthorized, Unreachable, broken
 from vidpoll.reconcile import Decision, Found, LookAgain, NotTaken
 from vidpoll.services import Services
 from vidpoll.steps import UNKNOWN_OUTCOME, Steps

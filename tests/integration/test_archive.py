@@ -21,7 +21,7 @@ from vidpoll.copies import copies_of
 from vidpoll.generation import Status
 from vidpoll.lanes import ARCHIVE, Lane
 from vidpoll.lifecycle import Lifecycle
-from vidpoll.providers.base import Ready
+from vidpoll.providers.outcomes import Ready
 from vidpoll.services import Services
 from vidpoll.settings import Keep
 from vidpoll.simulator import Simulator, World

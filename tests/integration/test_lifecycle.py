@@ -16,7 +16,8 @@ from vidpoll.errors import GenerationNotFound, IdempotencyConflict, InvalidReque
 from vidpoll.generation import GenerationRequest, Status
 from vidpoll.grants import STALE_GRANT_S
 from vidpoll.lanes import Lane
-from vidpoll.providers.base import Capabilities, Failed, Operation, Pending, Ready, Submitted
+from vidpoll.providers.base import Capabilities, Operation
+from vidpoll.providers.outcomes import Failed, Pending, Ready, Submitted
 from vidpoll.providers_file import load_accounts
 from vidpoll.restore import restore_stuck
 from vidpoll.schedule import Look

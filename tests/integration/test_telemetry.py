@@ -14,7 +14,7 @@ from vidpoll.errors import InvalidRequest, LanesUnavailable
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Lane, Lanes
 from vidpoll.lifecycle import Lifecycle
-from vidpoll.providers.base import RateLimited
+from vidpoll.providers.outcomes import RateLimited
 from vidpoll.simulator import World
 
 Make = Callable[..., GenerationRequest]

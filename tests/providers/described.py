@@ -10,7 +10,8 @@ from typing import Any
 from vidpoll import providers
 from vidpoll.accounts import Account
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import CheckOutcome, Operation, Provider, Submitted
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.outcomes import CheckOutcome, Submitted
 from vidpoll.providers_file import load_accounts
 from vidpoll.simulator import World
 

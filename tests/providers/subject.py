@@ -14,18 +14,9 @@ from vidpoll.catalogue import Entry, catalogue
 from vidpoll.catalogue.params import Param
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers import adapter_of
-from vidpoll.providers.base import (
-    CancelOutcome,
-    Capabilities,
-    CheckOutcome,
-    More,
-    Operation,
-    Provider,
-    Sent,
-    SubmitOutcome,
-    Submitted,
-)
+from vidpoll.providers.base import Capabilities, Operation, Provider, Sent
 from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.outcomes import CancelOutcome, CheckOutcome, More, SubmitOutcome, Submitted
 from vidpoll.simulator import World
 
 #: A value of each type, for parameters that are required and may be anything.

@@ -45,18 +45,8 @@ import requests
 from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject, pass_by, those_that
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
-    Ambiguous,
-    Failed,
-    More,
-    NotFound,
-    NotSent,
-    Operation,
-    Pending,
-    Ready,
-    Refused,
-    Unreachable,
-)
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import Ambiguous, Failed, More, NotFound, NotSent, Pending, Ready, Refused, Unreachable
 
 #: Where no server is: a port of the loopback that only the system may listen on.
 NOWHERE = "http://127.0.0.1:1"

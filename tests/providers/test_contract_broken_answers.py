@@ -11,7 +11,8 @@ from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject
 from vidpoll.catalogue import catalogue
 from vidpoll.providers import http
-from vidpoll.providers.base import Ambiguous, FailureClass, Operation, Ready, Unreachable
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import Ambiguous, FailureClass, Ready, Unreachable
 
 BROKEN = {
     "status_500": {FailureClass.SERVER_ERROR},

@@ -3,14 +3,14 @@
 import pytest
 
 from tests.providers.subject import Subject, pass_by, those_that
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import (
     CancelAccepted,
     Cancelled,
     CannotCancel,
     FailureClass,
     More,
     NotFound,
-    Operation,
     Pending,
     Ready,
     Unauthorized,

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from tests.providers.subject import Subject, pass_by, subject_of
 from vidpoll.catalogue import catalogue
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.outcomes import (
     Ambiguous,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -30,7 +31,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, Http
 from vidpoll.simulator import Call, Reply, World, answer
 
 #: One subject serves all examples: each says anew what it is answered.

@@ -2,7 +2,7 @@
 
 from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject, followed, sent
-from vidpoll.providers.base import Ambiguous, Ready, Unauthorized, Unreachable
+from vidpoll.providers.outcomes import Ambiguous, Ready, Unauthorized, Unreachable
 
 
 def test_a_wrong_key_is_told_as_one_and_pays_nothing(subject: Subject):

@@ -9,7 +9,8 @@ from tests.providers.subject import Subject, subject_of
 from vidpoll.catalogue import catalogue
 from vidpoll.generation import CONTINUING, Kind
 from vidpoll.media import Media
-from vidpoll.providers.base import CannotContinue, Operation, Parent, Ready, Submitted
+from vidpoll.providers.base import CannotContinue, Operation, Parent
+from vidpoll.providers.outcomes import Ready, Submitted
 from vidpoll.simulator import Simulator, World
 
 LISTED = [

@@ -7,8 +7,8 @@ import pytest
 
 from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject, those_that
-from vidpoll.providers.base import Pending, RateLimited
 from vidpoll.providers.http import RETRY_AFTER_CAP_S
+from vidpoll.providers.outcomes import Pending, RateLimited
 from vidpoll.simulator.faults import QUOTAS
 
 #: What a gateway's 429 says, and the seconds it asks for.

@@ -3,12 +3,12 @@
 import pytest
 
 from tests.providers.subject import Subject, sent, those_that
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import (
     Absent,
     Ambiguous,
     FailureClass,
     Listed,
-    Operation,
     RateLimited,
     Ready,
     Submitted,

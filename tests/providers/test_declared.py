@@ -3,7 +3,7 @@
 import uuid
 
 from tests.providers.subject import Subject
-from vidpoll.providers.base import CannotCancel, Pending, Ready
+from vidpoll.providers.outcomes import CannotCancel, Pending, Ready
 from vidpoll.simulator import World
 
 

@@ -7,7 +7,9 @@ import pytest
 from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
 from vidpoll.media import Image
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
@@ -16,9 +18,7 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,
@@ -27,7 +27,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.fal import _cancelled, _result, _status, _submitted, _with_status
 from vidpoll.simulator import Simulator, World
 

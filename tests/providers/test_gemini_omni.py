@@ -6,7 +6,9 @@ import pytest
 
 from tests.providers.gateway import Gateway
 from tests.providers.subject import Subject, said, subject_of
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.http import BODY_LIMIT, Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
@@ -14,7 +16,6 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -23,7 +24,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import BODY_LIMIT, Answer
 from vidpoll.providers.vendors.gemini_omni import NEEDS_KEY, _cancelled, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

@@ -7,7 +7,8 @@ import requests
 
 from tests.providers.described import MODELS, Described, from_docs
 from tests.waiting import until
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
@@ -16,7 +17,6 @@ from vidpoll.providers.base import (
     FailureClass,
     NotFound,
     NotSent,
-    Operation,
     Pending,
     RateLimited,
     Ready,

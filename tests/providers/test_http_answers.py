@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tests.providers.described import described, table
 from tests.providers.subject import said
 from vidpoll.description import HttpDescription
-from vidpoll.providers.base import (
+from vidpoll.providers.described import cancel_seen, seen, submitted
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Cancelled,
     CannotCancel,
@@ -26,8 +28,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.described import cancel_seen, seen, submitted
-from vidpoll.providers.http import Answer
 
 BASE = "https://v.example/v1"
 URL = "https://v.example/1.mp4"

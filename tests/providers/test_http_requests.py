@@ -11,8 +11,9 @@ import pytest
 
 from tests.providers.described import described
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import Cancelled, Operation, Pending, Submitted
+from vidpoll.providers.base import Operation
 from vidpoll.providers.http import Http
+from vidpoll.providers.outcomes import Cancelled, Pending, Submitted
 from vidpoll.providers.vendors.http import Described
 
 OUR_ID = uuid.UUID(int=7)

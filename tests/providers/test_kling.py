@@ -9,16 +9,16 @@ import pytest
 
 from tests.providers.subject import said, sent, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CheckOutcome,
     Failed,
     FailureClass,
     Listed,
     NotFound,
-    Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,
@@ -26,7 +26,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors import kling
 from vidpoll.providers.vendors.kling import _listed, _outcome, _submitted, token
 from vidpoll.simulator import Simulator, World

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.providers.subject import Subject, said, subject_of
-from vidpoll.providers.base import (
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Failed,
     FailureClass,
@@ -16,7 +17,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.luma import _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

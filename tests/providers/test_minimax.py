@@ -8,15 +8,15 @@ import requests
 
 from tests.providers.subject import followed, said, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CheckOutcome,
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,
@@ -24,7 +24,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.minimax import _file, _file_id, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 from vidpoll.simulator.vendors import minimax

@@ -4,12 +4,13 @@ import pytest
 import requests
 
 from tests.providers.subject import Subject, said, subject_of
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -18,7 +19,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.openai_videos import NEEDS_KEY, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

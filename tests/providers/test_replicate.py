@@ -4,7 +4,8 @@ import pytest
 import requests
 
 from tests.providers.subject import Subject, said, subject_of
-from vidpoll.providers.base import (
+from vidpoll.providers.http import RETRY_AFTER_CAP_S, Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
@@ -20,7 +21,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import RETRY_AFTER_CAP_S, Answer
 from vidpoll.providers.vendors.replicate import _cancelled, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

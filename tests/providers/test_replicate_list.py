@@ -8,8 +8,8 @@ import pytest
 
 from tests.providers.subject import Subject, said, sent, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import Ambiguous, FailureClass, Listed, RateLimited, Unauthorized, Unreachable
 from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import Ambiguous, FailureClass, Listed, RateLimited, Unauthorized, Unreachable
 from vidpoll.providers.vendors.replicate import _listed
 from vidpoll.simulator import Simulator, World
 from vidpoll.simulator.vendors import replicate

@@ -4,14 +4,13 @@ import pytest
 
 from tests.providers.subject import said, sent, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,

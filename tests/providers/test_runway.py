@@ -7,7 +7,9 @@ import requests
 
 from tests.providers.subject import followed, pass_by, said, subject_of
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Operation, Provider
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Cancelled,
     CannotCancel,
@@ -15,9 +17,7 @@ from vidpoll.providers.base import (
     Failed,
     FailureClass,
     NotFound,
-    Operation,
     Pending,
-    Provider,
     RateLimited,
     Ready,
     Refused,
@@ -26,7 +26,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.runway import _cancelled, _left_alone, _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

@@ -6,7 +6,8 @@ from tests import providers_file
 from vidpoll import providers
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.http import Answer
+from vidpoll.providers.outcomes import (
     Failed,
     FailureClass,
     NotFound,
@@ -16,7 +17,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer
 from vidpoll.providers.vendors.veo import _operation, _outcome
 from vidpoll.providers_file import load_accounts
 

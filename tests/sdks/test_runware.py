@@ -16,7 +16,8 @@ from runware.errors import derive_code
 
 from tests.providers.subject import said
 from tests.sdks.conftest import Times
-from vidpoll.providers.base import Failed, Operation, Unauthorized
+from vidpoll.providers.base import Operation
+from vidpoll.providers.outcomes import Failed, Unauthorized
 from vidpoll.providers.vendors.runware import _outcome, _submitted
 from vidpoll.simulator import Simulator, World
 

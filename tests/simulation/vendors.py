@@ -16,8 +16,9 @@ from tests.simulation.faults import Trouble
 from tests.simulation.strands import Killed, Loop, Strand
 from vidpoll import providers
 from vidpoll.accounts import Account
-from vidpoll.providers.base import FailureClass, Provider, Submitted
+from vidpoll.providers.base import Provider
 from vidpoll.providers.http import CHECK_DEADLINE_S, READ_TIMEOUT_S, Answer, CallFailed
+from vidpoll.providers.outcomes import FailureClass, Submitted
 from vidpoll.providers.quota import Spent, Verb
 from vidpoll.simulator import Call, Reply, World, answer
 from vidpoll.simulator.jobs import Job

@@ -11,7 +11,7 @@ from vidpoll import redact
 from vidpoll.generation import Failure
 from vidpoll.guarded_logs import FIELDS, Redacting
 from vidpoll.logs import formatter
-from vidpoll.providers.base import Pending
+from vidpoll.providers.outcomes import Pending
 from vidpoll.redact import HIDDEN, Secrets
 from vidpoll.telemetry import Telemetry
 

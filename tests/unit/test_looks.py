@@ -6,7 +6,7 @@ import pytest
 from vidpoll import looks
 from vidpoll.accounts import ModelPolicy
 from vidpoll.generation import Generation, Status
-from vidpoll.providers.base import FailureClass, Pending, Unreachable
+from vidpoll.providers.outcomes import FailureClass, Pending, Unreachable
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 

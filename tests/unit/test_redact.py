@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from vidpoll import redact
 from vidpoll.guarded_logs import Redacting
-from vidpoll.providers.base import Failed, Listed, Ready, Submitted, Unauthorized, storable
+from vidpoll.providers.believing import storable
+from vidpoll.providers.outcomes import Failed, Listed, Ready, Submitted, Unauthorized
 from vidpoll.redact import HIDDEN, Secrets, headers_shown, redacted, without_keys
 
 KEY = "sk-canary/53+cret=="

@@ -15,7 +15,7 @@ from vidpoll.generation import Failure, Generation, Status
 from vidpoll.guarded_logs import FIELDS
 from vidpoll.lanes import Claim
 from vidpoll.messages import QUEUE_OF
-from vidpoll.providers.base import CheckOutcome, NotSent, Pending, SubmitOutcome, Unreachable
+from vidpoll.providers.outcomes import CheckOutcome, NotSent, Pending, SubmitOutcome, Unreachable
 from vidpoll.shared_state import SharedState
 from vidpoll.telemetry import MOST_WORDS, SHARED, Telemetry
 

@@ -18,7 +18,7 @@ import pytest
 from tests import providers_file
 from vidpoll import tracing
 from vidpoll.generation import Failure, Generation, Status
-from vidpoll.providers.base import Pending, RateLimited, Ready, Submitted
+from vidpoll.providers.outcomes import Pending, RateLimited, Ready, Submitted
 from vidpoll.redact import SECRETS
 from vidpoll.telemetry import Telemetry
 

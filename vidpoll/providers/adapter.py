@@ -11,25 +11,20 @@ from vidpoll import redact
 from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
-from vidpoll.providers.base import (
+from vidpoll.providers.base import CannotContinue, Capabilities, Continued, Operation, Parent, Sent
+from vidpoll.providers.http import Answer, CallFailed, Http, understood
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelOutcome,
     CannotCancel,
-    CannotContinue,
-    Capabilities,
-    Continued,
     Looked,
     LookUpOutcome,
     More,
     NotSent,
-    Operation,
-    Parent,
-    Sent,
     SubmitOutcome,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import Answer, CallFailed, Http, understood
 from vidpoll.providers.quota import Verb
 from vidpoll.urls import path_below
 

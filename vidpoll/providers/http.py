@@ -17,7 +17,8 @@ from requests.exceptions import ConnectionError, ConnectTimeout, RequestExceptio
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from vidpoll.deadline import WatchedAdapter, deadline
-from vidpoll.providers.base import FailureClass, Looked, Pending, Unreachable, broken, plausible
+from vidpoll.providers.believing import plausible
+from vidpoll.providers.outcomes import FailureClass, Looked, Pending, Unreachable, broken
 from vidpoll.providers.quota import Spent, Verb, spent_for
 
 log = logging.getLogger("vidpoll.providers")

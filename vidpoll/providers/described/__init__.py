@@ -4,7 +4,11 @@ from typing import Final
 
 from vidpoll.description import HttpDescription
 from vidpoll.description.errors import NO_REFUSAL
-from vidpoll.providers.base import (
+from vidpoll.providers.described import results
+from vidpoll.providers.described.said import Said, of_the_account, said
+from vidpoll.providers.described.states import State, state
+from vidpoll.providers.http import Answer, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
@@ -19,10 +23,6 @@ from vidpoll.providers.base import (
     Submitted,
     Unreachable,
 )
-from vidpoll.providers.described import results
-from vidpoll.providers.described.said import Said, of_the_account, said
-from vidpoll.providers.described.states import State, state
-from vidpoll.providers.http import Answer, unusable
 
 #: Codes for what a submit was refused with, where the vendor has none of its own.
 _REFUSALS: Final = {400: "invalid_request", 404: "model_not_found", 422: "invalid_input"}

@@ -9,10 +9,11 @@ from vidpoll.description.paths import Expression
 from vidpoll.description.status import Status
 from vidpoll.description.words import word
 from vidpoll.media import Media
-from vidpoll.providers.base import Failed, Pending, Ready, believed
+from vidpoll.providers.believing import believed
 from vidpoll.providers.described.said import Said
 from vidpoll.providers.described.states import State
 from vidpoll.providers.described.values import as_list, moment, number, text, whole
+from vidpoll.providers.outcomes import Failed, Pending, Ready
 
 FILTERED: Final = "content_filtered"
 _SCHEMES: Final = frozenset({"http", "https", "gs", "s3"})

@@ -6,9 +6,9 @@ from typing import Any
 from vidpoll.description import HttpDescription
 from vidpoll.description.errors import NO_REFUSAL, Errors
 from vidpoll.description.words import word
-from vidpoll.providers.base import RateLimited, Unauthorized
 from vidpoll.providers.described.values import text
 from vidpoll.providers.http import Answer, retry_after
+from vidpoll.providers.outcomes import RateLimited, Unauthorized
 
 
 @dataclass(frozen=True, slots=True)

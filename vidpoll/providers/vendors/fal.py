@@ -15,20 +15,21 @@ from uuid import UUID
 from vidpoll.generation import GenerationRequest
 from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation
+from vidpoll.providers.believing import believed
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
     CancelOutcome,
     CannotCancel,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
     Looked,
     More,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -37,9 +38,7 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
     Unreachable,
-    believed,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
 
 #: Seconds for which fal keeps a request's input and output.
 KEPT_S: Final = 30 * 24 * 3600.0

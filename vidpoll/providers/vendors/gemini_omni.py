@@ -13,19 +13,19 @@ from uuid import UUID
 
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
     CancelOutcome,
     CannotCancel,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
     Looked,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -35,7 +35,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: What is told with every result. That a download needs the key is inferred from Veo's on the same host.
 NEEDS_KEY: Final = "the URL needs the account's key, in the header x-goog-api-key"

@@ -17,17 +17,10 @@ from vidpoll.description.templates import PARAM
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
-    CancelOutcome,
-    CannotCancel,
-    Capabilities,
-    Looked,
-    Operation,
-    SubmitOutcome,
-    Unauthorized,
-)
+from vidpoll.providers.base import Capabilities, Operation
 from vidpoll.providers.described import cancel_seen, seen, submitted
 from vidpoll.providers.http import Answer, Http
+from vidpoll.providers.outcomes import CancelOutcome, CannotCancel, Looked, SubmitOutcome, Unauthorized
 
 Outcome = TypeVar("Outcome")
 #: Values that would change the path they stand in, quoted or not.

@@ -21,9 +21,10 @@ from uuid import UUID
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation, Sent
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
@@ -31,18 +32,15 @@ from vidpoll.providers.base import (
     Looked,
     LookUpOutcome,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
     Refused,
-    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds for which a token is valid, and seconds by which our clock may be ahead of Kling's.
 TOKEN_S: Final = 1800

@@ -15,18 +15,15 @@ from uuid import UUID
 from vidpoll.generation import GenerationRequest
 from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import CannotContinue, Capabilities, Continued, Operation, Parent
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
-    CannotContinue,
-    Capabilities,
     CheckOutcome,
-    Continued,
     Failed,
     FailureClass,
     Looked,
     NotFound,
-    Operation,
-    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -36,7 +33,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Fields of the body that are ours to set.
 _OURS: Final = frozenset({"model", "prompt", "callback_url", "generation_type", "sync", "sync_timeout"})

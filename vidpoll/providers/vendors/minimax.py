@@ -16,16 +16,16 @@ from uuid import UUID
 
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
     Looked,
     More,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -35,7 +35,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, understood, unusable
 
 _OURS: Final = frozenset({"model", "prompt", "callback_url"})
 #: Models of MiniMax's API v2, which has other bodies.

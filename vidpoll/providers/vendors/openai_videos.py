@@ -15,15 +15,15 @@ from uuid import UUID
 
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
     Looked,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
@@ -33,7 +33,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds for which a video can be downloaded.
 KEPT_S: Final = 3600.0

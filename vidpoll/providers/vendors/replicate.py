@@ -15,13 +15,15 @@ from uuid import UUID
 from vidpoll.generation import GenerationRequest, Kind
 from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import Capabilities, Operation, Sent
+from vidpoll.providers.believing import believed
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
     CancelAccepted,
     Cancelled,
     CancelOutcome,
     CannotCancel,
-    Capabilities,
     CheckOutcome,
     Failed,
     FailureClass,
@@ -29,19 +31,15 @@ from vidpoll.providers.base import (
     Looked,
     LookUpOutcome,
     NotFound,
-    Operation,
     Pending,
     RateLimited,
     Ready,
     Refused,
-    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
     Unreachable,
-    believed,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: Seconds after its end when Replicate removes the input, output and logs of a prediction.
 KEPT_S: Final = 3600.0

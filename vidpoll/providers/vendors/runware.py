@@ -22,31 +22,26 @@ from vidpoll.generation import GenerationRequest, Kind
 from vidpoll.kinds import kind_of
 from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import CannotContinue, Capabilities, Continued, Operation, Parent, Sent
+from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, understood, unusable
+from vidpoll.providers.outcomes import (
     Absent,
     Ambiguous,
-    CannotContinue,
-    Capabilities,
     CheckOutcome,
-    Continued,
     Failed,
     FailureClass,
     Looked,
     LookUpOutcome,
     NotFound,
-    Operation,
-    Parent,
     Pending,
     RateLimited,
     Ready,
     Refused,
-    Sent,
     SubmitOutcome,
     Submitted,
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, understood, unusable
 
 #: Fields of the task that are ours to set.
 _OURS: Final = frozenset(

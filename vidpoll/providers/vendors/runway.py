@@ -13,22 +13,19 @@ from uuid import UUID
 from vidpoll.generation import GenerationRequest, Kind
 from vidpoll.media import Media
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
+from vidpoll.providers.base import CannotContinue, Capabilities, Continued, Operation, Parent
+from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
     Cancelled,
     CancelOutcome,
     CannotCancel,
-    CannotContinue,
-    Capabilities,
     CheckOutcome,
-    Continued,
     Failed,
     FailureClass,
     Looked,
     More,
     NotFound,
-    Operation,
-    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -38,7 +35,6 @@ from vidpoll.providers.base import (
     Unauthorized,
     Unreachable,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, retry_after, unusable
 
 #: The version of the API this is written for; Runway refuses calls that name none.
 VERSION: Final = "2024-11-06"

@@ -15,18 +15,14 @@ from vidpoll.accounts import Account
 from vidpoll.errors import NotConfigured
 from vidpoll.generation import GenerationRequest
 from vidpoll.providers.adapter import Adapter
-from vidpoll.providers.base import (
-    Access,
+from vidpoll.providers.base import Access, CannotContinue, Capabilities, Continued, Operation, Parent
+from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, unusable
+from vidpoll.providers.outcomes import (
     Ambiguous,
-    CannotContinue,
-    Capabilities,
     CheckOutcome,
-    Continued,
     Failed,
     Looked,
     NotFound,
-    Operation,
-    Parent,
     Pending,
     RateLimited,
     Ready,
@@ -35,7 +31,6 @@ from vidpoll.providers.base import (
     Submitted,
     Unauthorized,
 )
-from vidpoll.providers.http import NO_REFUSAL, Answer, Http, retry_after, unusable
 
 #: Seconds for which the Gemini API keeps a result.
 KEPT_S: Final = 48 * 3600.0
