@@ -39,6 +39,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading | 
     return Spreading(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that was broken off is not mended by `make test-failed`, which would pass over what never ran."""
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and session.config.cache:
+        session.config.cache.set("cache/lastfailed", {})
+
+
 def pytest_unconfigure() -> None:
     brokers.end()
 
