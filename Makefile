@@ -13,7 +13,7 @@ SDKS_READY := $(VENV)/.sdks-ready
 GENAI_1 := $(VENV)/google-genai-1
 ALL    := tests vidpoll
 # What takes minutes, or something that is not everywhere: a target each below.
-APART  := tests/acceptance/faults tests/acceptance/deployed tests/browser tests/hosts tests/sdks
+APART  := tests/acceptance/faults tests/acceptance/deployed tests/browser tests/hosts tests/sdks tests/simulation
 T      ?= $(ALL)
 JOBS   ?= 3
 MINUTES ?= 20
@@ -56,6 +56,10 @@ test: $(READY) ## run the tests, but for those with a target of their own (one o
 .PHONY: test-failed
 test-failed: $(READY) ## the tests that failed the last time, one after another (with the variables of that run)
 	@$(BIN)/pytest --last-failed --last-failed-no-failures none -m 'not benchmark'
+
+.PHONY: test-simulation
+test-simulation: $(READY) ## everything under a virtual clock, with faults at every await point
+	@$(BIN)/pytest tests/simulation -n $(JOBS) --dist loadgroup
 
 .PHONY: test-deployed
 test-deployed: $(READY) ## Redis Sentinel, TLS, a role for each process, the image's commands
