@@ -42,8 +42,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spreading | 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run that was broken off is not mended by `make test-failed`, which would pass over what never ran."""
-    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and session.config.cache:
-        session.config.cache.set("cache/lastfailed", {})
+    cache = getattr(session.config, "cache", None)  # there is none with -p no:cacheprovider
+    if cache and exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        cache.set("cache/lastfailed", {})
 
 
 def pytest_unconfigure() -> None:

@@ -7,9 +7,11 @@ lines, and ``restore.py`` finds generations whose project was committed and whos
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
+from vidpoll.copies import lasting_addresses
 from vidpoll.errors import Unavailable
 from vidpoll.lanes import PROJECTS
 from vidpoll.lifecycle import Lifecycle
@@ -31,6 +33,7 @@ class Projects:
         self._store = services.store
         self._lanes = services.lanes
         self._lifecycle = lifecycle
+        self._archive, self._look_up = services.archive, services.resolver.addresses
 
     def advance(self, ids: Sequence[UUID]) -> None:
         """Find out what is next for these projects, and do it.
@@ -49,7 +52,8 @@ class Projects:
     def _advance(self, id: UUID) -> float | None:
         """Advance one; seconds until it is to be looked at again, if it is."""
         try:
-            advanced = self._store.advance_project(id, advance)
+            addresses = lasting_addresses(id, self._store, self._archive, self._look_up)
+            advanced = self._store.advance_project(id, partial(advance, addresses=addresses))
         except Unavailable:
             raise
         except Exception:

@@ -1,21 +1,22 @@
 """What is told of the copies of a generation's files, beside the generation: to clients and to operators."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from vidpoll import catalogue
+from vidpoll import catalogue, urls
 from vidpoll.archive import Archive
 from vidpoll.generation import Generation
 from vidpoll.projects.standing import Project, State
-from vidpoll.results import files_of
+from vidpoll.results import files_of, moment_of
 from vidpoll.store import ArchivedFile, Store
 from vidpoll.url_lifetimes import ends_at
+from vidpoll.urls import LookUp
 
 #: How long before its end a provider's address is not handed on any more: what is made of it may have to wait.
-_SOON: Final = timedelta(minutes=30)
+SOON: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Copies:
 
 def copies_of(generation: Generation, files: Sequence[ArchivedFile], archive: Archive | None) -> Copies:
     """What is told of a generation's copies."""
-    ends = [one.expires_at for one in files if one.expires_at] or [*_ends(generation)]
+    ends = _all_ends(generation, files)
     return Copies(
         archive=_together({one.status for one in files}),
         archived_url=_url(files[0], archive) if files else None,
@@ -57,26 +58,46 @@ def file_json(file: ArchivedFile, archive: Archive | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def finding(store: Store, archive: Archive | None) -> Callable[[Sequence[UUID]], list[Generation]]:
-    """Reads generations that others are to be made of: with the copy's address where the provider's has ended, or soon.
+def lasting(store: Store, archive: Archive | None, look_up: LookUp) -> Callable[[Generation], str | None]:
+    """Tells where the copy of a generation is that vendors are to fetch, since the provider's address has ended or soon
+    ends; None where that goes on, or no vendor could fetch the copy.
 
     Example::
 
-        parent = parent_of(request, finding(store, archive))
+        parent = parent_of(request, store.find, lasting(store, archive, Resolver().addresses))
     """
 
-    def find(ids: Sequence[UUID]) -> list[Generation]:
-        files = store.archived_of(ids)
-        return [_lasting(one, files.get(one.id, []), archive) for one in store.find(ids)]
+    def copy_of(generation: Generation) -> str | None:
+        files = store.archived_of([generation.id]).get(generation.id, [])
+        ends_at = min(_all_ends(generation, files), default=None)
+        if ends_at is None or not generation.past(ends_at - SOON):
+            return None
+        copy = link(files, archive)
+        return copy if copy and urls.problem(copy, look_up=look_up) is None else None
 
-    return find
+    return copy_of
 
 
-def _lasting(generation: Generation, files: Sequence[ArchivedFile], archive: Archive | None) -> Generation:
-    ends_at = copies_of(generation, files, archive).expires_at
-    if ends_at is None or not generation.past(ends_at - _SOON) or (copy := link(files, archive)) is None:
-        return generation
-    return replace(generation, video_url=copy, result={**(generation.result or {}), "expires_at": None})
+def lasting_addresses(
+    project_id: UUID, store: Store, archive: Archive | None, look_up: LookUp
+) -> dict[str, str | None]:
+    """For each address of a project's results that has ended, or soon does, that of its copy, for vendors to fetch.
+
+    None where it has ended, and there is no such copy.
+    """
+    found: dict[str, str | None] = {}
+    ending = store.find(store.project_results_ending(project_id, SOON.total_seconds()))
+    files = store.archived_of([one.id for one in ending])
+    for generation in ending:
+        its = {file.position: file for file in files.get(generation.id, [])}
+        has_ended = generation.past(min(_all_ends(generation, [*its.values()]), default=None))
+        for position, media in enumerate(files_of(generation.result or {})):
+            copy = link([its[position]], archive) if position in its else None
+            if copy and urls.problem(copy, look_up=look_up) is None:
+                found[media.url] = copy
+            elif has_ended:
+                found[media.url] = None
+    return found
 
 
 def copies_in(project: Project, store: Store, archive: Archive | None) -> dict[UUID, str]:
@@ -104,13 +125,17 @@ def _url(file: ArchivedFile, archive: Archive | None) -> str | None:
     return link([file], archive) or file.archived_url
 
 
+def _all_ends(generation: Generation, files: Sequence[ArchivedFile]) -> list[datetime]:
+    return [one.expires_at for one in files if one.expires_at] or [*_ends(generation)]
+
+
 def _ends(generation: Generation) -> Iterable[datetime]:
     """When the provider's URLs end, of one that nobody noted files of."""
     if generation.completed_at is None or generation.result is None:
         return
-    told = generation.result.get("expires_at")
-    if isinstance(told, str):
-        yield datetime.fromisoformat(told)
+    told = moment_of(generation.result.get("expires_at"))
+    if told is not None:
+        yield told
         return
     known = catalogue.find(generation.provider, generation.model)
     lasts_s = known.url_lifetime_s if known else None

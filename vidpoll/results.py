@@ -28,22 +28,32 @@ def address_of(generation: Generation) -> str | None:
 
     ``expires_at`` in the result, a moment in ISO 8601 with its zone, is until when the provider's address works.
     """
-    expires_at = (generation.result or {}).get("expires_at")
-    return None if _has_passed(generation, expires_at) else generation.video_url
+    ends_at = moment_of((generation.result or {}).get("expires_at"))
+    return None if generation.past(ends_at) else generation.video_url
 
 
 def first_result(generation: Generation) -> Media | None:
     """Its first result, as far as it can still be fetched."""
     url = address_of(generation)
-    if url is None:
-        return None
+    return None if url is None else at(generation, url)
+
+
+def at(generation: Generation, url: str) -> Media:
+    """Its first result, at this address."""
     result = generation.result or {}
     asked = "video" if result.get("videos") else "image"
     return Media.of(url, result.get("content_type"), asked=asked)
 
 
-def _has_passed(generation: Generation, moment: object) -> bool:
+def moment_of(told: object) -> datetime | None:
+    """A moment in ISO 8601 with its zone; None for anything else.
+
+    Example:
+        >>> moment_of("2026-03-01T12:00:00Z").isoformat(), moment_of("2026-03-01T12:00:00")
+        ('2026-03-01T12:00:00+00:00', None)
+    """
     try:
-        return isinstance(moment, str) and generation.past(datetime.fromisoformat(moment))
-    except (ValueError, TypeError):  # no moment, or one without its zone
-        return False
+        found = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None

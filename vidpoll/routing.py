@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from vidpoll import catalogue, kinds, urls
 from vidpoll.accounts import Account
-from vidpoll.copies import finding
+from vidpoll.copies import lasting
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
@@ -50,7 +50,8 @@ class Router:
         self._accounts = services.accounts
         self._providers = services.providers
         self._lanes = services.lanes
-        self._find = finding(services.store, services.archive)
+        self._find = services.store.find
+        self._copy_of = lasting(services.store, services.archive, services.resolver.addresses)
         self._resolver = services.resolver
         self._lately = Lately(services.clock.monotonic)
 
@@ -62,7 +63,7 @@ class Router:
             LanesUnavailable: several accounts could pay, and Redis does not answer.
             StoreUnavailable: it has a parent, and Postgres does not answer.
         """
-        parent = parent_of(request, self._find)
+        parent = parent_of(request, self._find, self._copy_of)
         account = self._chosen(self._able(request, parent), loads)
         brought = continued(self._providers[account.name], request, parent)
         return Routed(account, None if isinstance(brought, NoParent) else brought)

@@ -13,14 +13,17 @@ import requests
 
 from tests.integration import s3
 from tests.integration.driver import RUNWARE, Driver
+from tests.unit.projects import clip
 from tests.waiting import until
 from vidpoll import health, retention
 from vidpoll.archive import Archive, ArchiveLimits, StorageFailed, file_id
 from vidpoll.archiving import Archiving
 from vidpoll.copies import copies_of
-from vidpoll.generation import Status
-from vidpoll.lanes import ARCHIVE, Lane
+from vidpoll.generation import Failure, Status
+from vidpoll.lanes import ARCHIVE, PROJECTS, Lane
 from vidpoll.lifecycle import Lifecycle
+from vidpoll.projects.plan import ProjectRequest
+from vidpoll.projects.standing import ProjectStatus
 from vidpoll.providers.outcomes import Ready
 from vidpoll.services import Services
 from vidpoll.settings import Keep
@@ -136,22 +139,86 @@ def test_a_signed_link_stays_the_same_for_a_while_so_that_a_browser_goes_on_play
     assert bucket.link("alice/2026/03/8-0.mp4") != first
 
 
-def test_an_upscale_takes_the_copy_once_its_parents_address_has_ended(
-    services: Services, database_url: str, tmp_path: Path, make_request, world: World
+@pytest.fixture
+def public(services: Services, database_url: str, tmp_path: Path) -> Copier:
+    """Copies into a folder that is on the web."""
+    archive = Archive(str(tmp_path / "public"), public_url="https://1.1.1.1/v", limits=LIMITS)
+    return Copier(services, database_url, archive)
+
+
+def test_an_upscale_takes_the_copy_once_its_parents_address_has_ended(public: Copier, make_request):
+    parent = public.completed(make_request)
+    public.copy()
+    upscale = {"provider": "runware", "model": "bytedance:50@1", "kind": "upscale", "parent": parent}
+    early = public.accepted(make_request(**upscale))
+
+    public.sql("UPDATE archived_files SET expires_at = now() + interval '10 minutes'")
+    late = public.accepted(make_request(**upscale, prompt="again"))
+
+    copy = f"https://1.1.1.1/v/{public.file(parent).name}"
+    assert public.get(early).from_parent == {"inputs": {"video": public.get(parent).video_url}}
+    assert public.get(late).from_parent == {"inputs": {"video": copy}}
+
+
+def test_a_copy_no_vendor_could_fetch_takes_no_working_address_away(
+    services: Services, database_url: str, tmp_path: Path, make_request
 ):
-    public = Archive(str(tmp_path / "archive"), public_url="https://1.1.1.1/v", limits=LIMITS)
-    copier = Copier(services, database_url, public)
+    private = Archive(str(tmp_path / "archive"), public_url="http://minio:9000/v", limits=LIMITS)
+    copier = Copier(services, database_url, private)
     parent = copier.completed(make_request)
     copier.copy()
-    upscale = {"provider": "runware", "model": "bytedance:50@1", "kind": "upscale", "parent": parent}
-    early = copier.accepted(make_request(**upscale))
-
     copier.sql("UPDATE archived_files SET expires_at = now() + interval '10 minutes'")
-    late = copier.accepted(make_request(**upscale, prompt="again"))
 
-    copy = f"https://1.1.1.1/v/{copier.file(parent).name}"
-    assert copier.get(early).from_parent == {"inputs": {"video": copier.get(parent).video_url}}
-    assert copier.get(late).from_parent == {"inputs": {"video": copy}}
+    upscale = {"provider": "runware", "model": "bytedance:50@1", "kind": "upscale", "parent": parent}
+    id = copier.accepted(make_request(**upscale))
+
+    assert copier.get(id).from_parent == {"inputs": {"video": copier.get(parent).video_url}}
+
+
+def test_a_step_that_begins_with_an_earlier_result_takes_the_copy_once_the_address_has_ended(
+    public: Copier, world: World
+):
+    id = _retried_when_the_address_had_ended(public, copied=True)
+
+    project = public.work_off(id)
+
+    copy = f"https://1.1.1.1/v/{public.file(project.steps[0].generation_id).name}"
+    assert project.status is ProjectStatus.COMPLETED
+    assert [job["request"].get("inputs") for job in world.jobs()] == [None, {"video": copy}]
+
+
+def test_a_step_whose_beginning_has_ended_and_was_never_copied_fails_before_it_is_paid(public: Copier, world: World):
+    id = _retried_when_the_address_had_ended(public, copied=False)
+
+    project = public.work_off(id)
+
+    assert project.status is ProjectStatus.FAILED
+    assert project.steps[1].error["code"] == "reference_missing"
+    assert "the address of a result it takes has ended" in project.steps[1].error["message"]
+    assert world.report()["charged"] == 1
+
+
+def _retried_when_the_address_had_ended(copier: Copier, *, copied: bool) -> uuid.UUID:
+    """A project of two steps, the second of which failed unpaid, and is retried when the first's address has ended."""
+    begins = {"taskType": "upscale", "inputs": {"video": {"from": "a", "path": "videos.0.url"}}}
+    large = {"key": "b", "provider": "runware", "model": "bytedance:50@1", "prompt": "upscale", "params": begins}
+    store = copier.services.store
+    request = ProjectRequest(name="lions", owner="alice", steps=[clip("a"), large])
+    id = store.admit(request, uuid.uuid4()).id
+    copier.projects.advance([id])
+    copier.submit("runware")
+    copier.check("runware")
+    copier.projects.advance([id])
+    started = store.project(id).steps[1].generation_id
+    assert started
+    assert store.failed(started, Failure("canceled", "by hand"), expected=Status.PENDING)
+    if copied:
+        copier.copy()
+    copier.sql("UPDATE archived_files SET expires_at = now() - interval '1 minute'")
+    copier.projects.advance([id])
+    assert store.retry_project(id) == ["b"]
+    copier.services.lanes.schedule(PROJECTS, {id: 0.0})
+    return id
 
 
 def test_every_file_of_a_result_is_copied(folder: Copier, make_request):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.driver import Driver
+from tests.unit.projects import clip
 from vidpoll import Client
 from vidpoll.durations import Durations
 from vidpoll.eta import eta_of
@@ -26,11 +27,12 @@ LONG = Durations.lognormal(2000, 0.3)
 
 @pytest.fixture
 def vidpoll(services: Services, database_url: str, tmp_path: Path) -> Vidpoll:
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         environ = {
             **os.environ,
             "VIDPOLL_DATABASE_URL": database_url,
             "VIDPOLL_PROVIDERS_FILE": str(tmp_path / "providers.toml"),
+            **more,
         }
         command = [sys.executable, "-m", "vidpoll", *arguments]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
@@ -127,3 +129,17 @@ def test_durations_lists_models_their_kinds_of_videos_and_their_runs(vidpoll: Vi
     assert "20 s / 30 s / 44 s" in shown[1]
     assert "durationSeconds=8" in shown[2]
     assert "not told" in shown[2]
+
+
+def test_what_is_wrong_with_the_archive_is_told_before_a_project_is_asked_for(
+    vidpoll: Vidpoll, services: Services, redis_url: str, tmp_path: Path
+):
+    file = tmp_path / "lions.json"
+    file.write_text(json.dumps({"name": "lions", "owner": "alice", "steps": [clip("a")]}))
+    urls = {"VIDPOLL_REDIS_URL": redis_url, "VIDPOLL_ARCHIVE_URL": "nowhere://videos"}
+
+    refused = vidpoll("project", "submit", str(file), "--again", "--watch", "--json", **urls)
+
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert "VIDPOLL_ARCHIVE_URL" in refused.stdout + refused.stderr
+    assert services.store.project_list("alice") == []

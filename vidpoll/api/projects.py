@@ -227,7 +227,7 @@ def project(
     api = parts(request)
     found = api.store.project(id, owner=caller.owner)
     copies = copies_in(found, api.store, api.archive)
-    tag = version_tag(found, len(copies), api.archive.links_since() if api.archive and copies else 0)
+    tag = version_tag(found, copies)
     headers = {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
     if not found.status.ended:
         headers["Retry-After"] = str(SOON_S)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -24,8 +23,9 @@ from vidpoll.redact import redacted
 PART: Final = 8 * 1024 * 1024
 #: Seconds for which a signed link to a copy is good.
 LINK_S: Final = 3600
-#: Signed links that are remembered.
-_LINKS: Final = 10_000
+#: Signed links that are remembered, and what those have that end with the credentials that signed them.
+_MOST_LINKS: Final = 10_000
+_TEMPORARY: Final = "x-amz-security-token"
 #: How patient botocore is, unless the options say otherwise: seconds to connect, seconds of silence.
 _PATIENCE: Final[Mapping[str, Any]] = {
     "connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 3, "mode": "standard"}
@@ -99,7 +99,7 @@ class Archive:
         protocol = self._fs.protocol
         spoken = (protocol,) if isinstance(protocol, str) else protocol
         self._local, self._is_s3 = "file" in spoken, "s3" in spoken
-        self._signed = lru_cache(maxsize=_LINKS)(self._sign)
+        self._links: dict[str, tuple[int, str]] = {}
 
     def begin(self, name: str, content_type: str | None = None) -> Upload:
         """Begin to write a copy. Raises StorageFailed, as its methods do.
@@ -142,15 +142,22 @@ class Archive:
         """Where a copy can be read over HTTP: its public address, else a signed one; else None.
 
         A signed one is good for half an hour at least, and stays the same for as long in one process: a browser that is
-        told it again goes on playing.
+        told it again goes on playing. One that temporary credentials signed ends with them, and is made anew each time.
         """
-        return self.public(name) if self._public_url or self._local else self._signed(name, self.links_since())
+        if self._public_url or self._local:
+            return self.public(name)
+        half_hour = int(time.time() // (LINK_S / 2))
+        since, signed = self._links.get(name, (0, None))
+        if since == half_hour:
+            return signed
+        signed = self._sign(name)
+        if signed and _TEMPORARY not in signed.lower():
+            if len(self._links) >= _MOST_LINKS:
+                self._links.clear()
+            self._links[name] = (half_hour, signed)
+        return signed
 
-    def links_since(self) -> int:
-        """Changes whenever links do: a number of half hours; 0 where they stay for ever."""
-        return 0 if self._public_url or self._local else int(time.time() // (LINK_S / 2))
-
-    def _sign(self, name: str, _since: int) -> str | None:
+    def _sign(self, name: str) -> str | None:
         try:
             signed = str(self._fs.sign(self._path(name), expiration=LINK_S))
         except Exception:  # not every file system can, and none says so in the same way

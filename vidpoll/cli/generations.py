@@ -31,13 +31,14 @@ from vidpoll.cli.output import (
     print_json,
 )
 from vidpoll.client import Client
-from vidpoll.copies import copies_of, finding
+from vidpoll.copies import copies_of, lasting
 from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest, Status
-from vidpoll.parents import parent_of
+from vidpoll.parents import Found, parent_of
+from vidpoll.resolving import Resolver
 from vidpoll.services import build_archive, build_store
-from vidpoll.settings import load_settings
+from vidpoll.settings import Settings, load_settings
 
 #: Seconds between two looks of a watch.
 LOOK_S: Final = 1.0
@@ -117,8 +118,7 @@ def submit(
     request = GenerationRequest.checked({name: value for name, value in fields.items() if value is not None})
     if dry_run:
         settings = load_settings()
-        found = parent_of(request, finding(build_store(settings), build_archive(settings))) if request.parent else None
-        _show(preview(settings.accounts, request, found), as_json)
+        _show(preview(settings.accounts, request, _parent_of(request, settings)), as_json)
         return
     if wait is not None:
         _submit_and_wait(request, wait, as_json)
@@ -144,6 +144,13 @@ def status(
         out.print(generation_table((one, client.eta(one)) for one in generations))
     else:
         out.print("no generations yet; ask for one with `vidpoll submit`")
+
+
+def _parent_of(request: GenerationRequest, settings: Settings) -> Found:
+    if request.parent is None:
+        return None
+    store = build_store(settings)
+    return parent_of(request, store.find, lasting(store, build_archive(settings), Resolver().addresses))
 
 
 def _with_copies(shown: list[dict[str, Any]], generations: Sequence[Generation]) -> list[dict[str, Any]]:

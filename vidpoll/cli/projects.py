@@ -15,7 +15,7 @@ from vidpoll.cli.jsonl import read_requests
 from vidpoll.cli.output import ENDED_WITHOUT, STYLES, TIME_IS_UP, AsJson, err, mapping_table, out, print_json
 from vidpoll.client import Client
 from vidpoll.copies import copies_in
-from vidpoll.errors import InvalidRequest, NotConfigured, WaitTimeout
+from vidpoll.errors import InvalidRequest, NotConfigured, StoreUnavailable, WaitTimeout
 from vidpoll.generation import GenerationRequest
 from vidpoll.projects.plan import ProjectRequest, json_object
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step
@@ -32,6 +32,9 @@ app = typer.Typer(
 SHOWN: Final = 40
 #: What a line of a batch may not say: the project has its own.
 _NOT_IN_A_BATCH: Final = ("id", "idempotency_key", "project_id", "retry_of")
+
+#: Makes the status document of a project.
+Document = Callable[[Project], dict[str, Any]]
 
 Id = Annotated[str, typer.Argument(help="The project's id.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Stay until it ends.")]
@@ -63,7 +66,7 @@ def status(id: Id, as_json: AsJson = False) -> None:
     """How a project stands."""
     project = Client().project(id)
     if as_json:
-        print_json(_with_copies()(project))
+        print_json(_document()(project))
     else:
         out.print(_shown(project))
 
@@ -74,20 +77,21 @@ def watch(id: Id, timeout_s: TimeoutS = None, as_json: AsJson = False) -> None:
 
     The exit code is 0 when all steps are completed, 3 when it ended otherwise, 4 when it goes on.
     """
-    _watch(Client(), id, timeout_s, as_json)
+    _watch(Client(), id, timeout_s, _document() if as_json else None)
 
 
 @app.command()
 def retry(id: Id, watch: Watch = False, timeout_s: TimeoutS = None, as_json: AsJson = False) -> None:
     """Try again, and pay again, what failed or was cancelled; what is completed stays."""
     client = Client()
+    shown = _document() if as_json and watch else None
     keys = client.retry_project(id)
     if not watch and as_json:
         print_json({"project_id": id, "retried": keys})
     elif not as_json:
         err.print(f"{len(keys)} steps are tried again{_list(keys)}", highlight=False, markup=False, soft_wrap=True)
     if watch:
-        _watch(client, id, timeout_s, as_json)
+        _watch(client, id, timeout_s, shown)
 
 
 @app.command()
@@ -159,6 +163,7 @@ def _text(file: Path) -> str:
 
 def _submit(project: ProjectRequest, *, again: bool, watch: bool, timeout_s: float | None, as_json: bool) -> None:
     client = Client()
+    shown = _document() if as_json and watch else None  # what is wrong with the archive is told before anything is paid
     admitted = client.submit_project(project, again=again)
     if as_json and not watch:
         print_json({"project_id": admitted.id, "new": admitted.new, "steps": len(project.steps)})
@@ -166,7 +171,7 @@ def _submit(project: ProjectRequest, *, again: bool, watch: bool, timeout_s: flo
         print(admitted.id)
         err.print(_said(admitted, client.project(admitted.id)), highlight=False, markup=False, soft_wrap=True)
     if watch:
-        _watch(client, str(admitted.id), timeout_s, as_json)
+        _watch(client, str(admitted.id), timeout_s, shown)
 
 
 def _said(admitted: Admitted, project: Project) -> str:
@@ -178,11 +183,10 @@ def _said(admitted: Admitted, project: Project) -> str:
     return words
 
 
-def _watch(client: Client, id: str, timeout_s: float | None, as_json: bool) -> None:
-    """Stay until it ends, or the time is up."""
+def _watch(client: Client, id: str, timeout_s: float | None, document: Document | None) -> None:
+    """Stay until it ends, or the time is up; for machines with a ``document`` for every change."""
     try:
-        if as_json:
-            document = _with_copies()
+        if document:
             project = client.wait_project(id, timeout_s=timeout_s, on_change=lambda one: print_json(document(one)))
         else:
             with Live(console=out, auto_refresh=False) as live:
@@ -196,11 +200,18 @@ def _watch(client: Client, id: str, timeout_s: float | None, as_json: bool) -> N
         raise typer.Exit(ENDED_WITHOUT)
 
 
-def _with_copies() -> Callable[[Project], dict[str, Any]]:
-    """Makes the status document, with where copies of results are."""
+def _document() -> Document:
+    """What makes the status document, with where copies of results are, as far as that can be read."""
     settings = load_settings()
     store, archive = build_store(settings), build_archive(settings)
-    return lambda project: project_json(project, copies_in(project, store, archive))
+
+    def made(project: Project) -> dict[str, Any]:
+        try:
+            return project_json(project, copies_in(project, store, archive))
+        except StoreUnavailable:
+            return project_json(project)
+
+    return made
 
 
 def _shown(project: Project) -> Group:

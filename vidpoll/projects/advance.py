@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import Failure, GenerationRequest
 from vidpoll.projects.plan import order
-from vidpoll.projects.references import SIZE_LIMIT, ReferenceMissing, TooLarge, resolved, size
+from vidpoll.projects.references import SIZE_LIMIT, ReferenceMissing, TooLarge, lasting, resolved, size
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step, failure_json, generation_id
 
 REFERENCE_MISSING: Final = "reference_missing"
@@ -44,14 +45,16 @@ class Moves:
     again_s: float | None = None
 
 
-def advance(project: Project) -> Moves:
+def advance(project: Project, addresses: Mapping[str, str | None] = MappingProxyType({})) -> Moves:
     """What follows from how the project's steps stand. Asked again when that was done, it answers that nothing does.
 
     A step is started when all it needs is completed; so many at once as ``max_parallel`` and ``pace_s`` allow: with a
     pace none is while the paid call of one before was not made. What
     depends on a step that failed is skipped, and no longer so when the step completes late, or is tried again.
+
+    ``addresses`` of results that do not last are those of :func:`~vidpoll.projects.references.lasting`.
     """
-    board = _Board(project)
+    board = _Board(project, addresses)
     stopped_before = board.stopped_by
     board.settle()
     if board.stopped_by != stopped_before:
@@ -67,8 +70,8 @@ class _Board:
         stopped_by: the step on whose failure the project stops.
     """
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, addresses: Mapping[str, str | None]) -> None:
+        self._project, self._addresses = project, addresses
         self._before = {step.key: step for step in project.steps}
         self._steps = dict(self._before)
         self._needs = {step.key: step.asked.needs for step in project.steps}
@@ -128,6 +131,8 @@ class _Board:
                 self._count_in(params)
                 return replace(step, state=State.COMPLETED, document=params, progress=100)
             size(params)
+            params = lasting(params, self._addresses) if documents else params
+            assert isinstance(params, dict)
             request = _request(self._project, step, params, self._parent_of(step))
         except ReferenceMissing as error:
             return self._failed(step, Failure(REFERENCE_MISSING, str(error)))

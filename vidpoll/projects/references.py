@@ -121,6 +121,32 @@ def resolved(value: JsonValue, documents: Mapping[str, JsonValue]) -> JsonValue:
     return value
 
 
+def lasting(value: JsonValue, addresses: Mapping[str, str | None]) -> JsonValue:
+    """The value with addresses that do not last replaced by those of their copies.
+
+    Args:
+        addresses: of results that have ended, or soon do; None where there is no copy.
+
+    Raises:
+        ReferenceMissing: one has ended, and there is no copy.
+
+    Example:
+        >>> lasting({"images": ["https://v/1.png"]}, {"https://v/1.png": "https://copies/1.png"})
+        {'images': ['https://copies/1.png']}
+    """
+    if isinstance(value, str) and value in addresses:
+        copy = addresses[value]
+        if copy is None:
+            words = f"the address of a result it takes has ended: {value.partition('?')[0][:200]}"
+            raise ReferenceMissing(f"{words}; with an archive, its copy would be taken")
+        return copy
+    if isinstance(value, dict):
+        return {name: lasting(one, addresses) for name, one in value.items()}
+    if isinstance(value, list):
+        return [lasting(one, addresses) for one in value]
+    return value
+
+
 def size(value: JsonValue, most: int = SIZE_LIMIT) -> int:
     """How many characters of JSON a value has, about. Counted no further than ``most``, and nothing is written.
 

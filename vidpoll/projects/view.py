@@ -1,10 +1,12 @@
 """How a project stands, as its owner is told: plain JSON values."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from vidpoll.projects.references import lasting
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step
 
 #: What a step without a result is called among the clips; everything else is pending.
@@ -17,12 +19,13 @@ def project_json(project: Project, copies: Mapping[UUID, str] | None = None) -> 
     ``completed``, ``failed``, ``cancelled``, ``skipped`` and ``pending`` (everything that has not ended) add up to
     ``total``. ``progress`` is percent by weight: a running step counts with its own progress, one without a result as
     nothing. ``clips`` has the steps that are generations, each with the address of its copy where that is on the web,
-    else the provider's.
+    else the provider's; what local steps made of such addresses has them, too.
 
     Args:
         copies: where the copies of generations' results are.
     """
     counts, copied = counted(project), copies or {}
+    on_the_web = {str(step.video_url): _clip(step, copied) for step in project.steps if _copy(step, copied)}
     return {
         "project_id": str(project.id),
         "name": project.name,
@@ -32,7 +35,7 @@ def project_json(project: Project, copies: Mapping[UUID, str] | None = None) -> 
         "progress": progress(project),
         "stage": stage(project),
         "clips": {step.key: _clip(step, copied) for step in project.steps if not step.asked.local},
-        "steps": [_step_json(step, copied) for step in project.steps],
+        "steps": [_step_json(step, copied, on_the_web) for step in project.steps],
         "max_parallel": project.max_parallel,
         "pace_s": project.pace_s,
         "on_failure": project.on_failure,
@@ -100,9 +103,13 @@ def stage_words(status: ProjectStatus, counts: Mapping[str, int], running: int, 
     return told if status.ended else f"{told}; waiting to start"
 
 
-def version_tag(project: Project, *more: int) -> str:
-    """Another one whenever anything in the document is: versions only grow. ``more`` is what copies add to that."""
-    return ".".join(map(str, (project.version, sum(step.version for step in project.steps), *more)))
+def version_tag(project: Project, copies: Mapping[UUID, str] | None = None) -> str:
+    """Another one whenever anything in the document is: versions only grow, and copies are where they are."""
+    tag = f"{project.version}.{sum(step.version for step in project.steps)}"
+    if not copies:
+        return tag
+    where = "\n".join(sorted(copies.values()))
+    return f"{tag}.{hashlib.sha256(where.encode()).hexdigest()[:12]}"
 
 
 def _share(step: Step) -> float:
@@ -127,7 +134,7 @@ def _content_type(step: Step) -> str | None:
     return told if isinstance(told, str) else None
 
 
-def _step_json(step: Step, copies: Mapping[UUID, str]) -> dict[str, Any]:
+def _step_json(step: Step, copies: Mapping[UUID, str], on_the_web: Mapping[str, str]) -> dict[str, Any]:
     return {
         "key": step.key,
         "status": step.state.value,
@@ -145,5 +152,5 @@ def _step_json(step: Step, copies: Mapping[UUID, str]) -> dict[str, Any]:
         "archived_url": _copy(step, copies),
         "content_type": _content_type(step),
         "error": dict(step.error) if step.error else None,
-        "result": step.document if step.asked.local else None,
+        "result": lasting(step.document, on_the_web) if step.asked.local else None,
     }

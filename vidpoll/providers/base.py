@@ -41,7 +41,8 @@ class Parent:
 
     Attributes:
         account: who paid for it; only there its ``operation_name`` means something.
-        result: its first result; None when that cannot be fetched any more.
+        result: its first result, where the provider keeps it; None when that cannot be fetched any more.
+        copy: the same in the archive, on the web; None while ``result`` goes on to work, or where there is none.
     """
 
     provider: str
@@ -49,6 +50,12 @@ class Parent:
     operation_name: str
     kind: Kind
     result: Media | None
+    copy: Media | None = None
+
+    @property
+    def fetched(self) -> Media | None:
+        """Its first result for a vendor that fetches it, from wherever it is."""
+        return self.copy or self.result
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Float, bindparam, cast, func, select, text
+from sqlalchemy import ColumnElement, Connection, Float, bindparam, cast, func, or_, select, text
 from sqlalchemy.types import DateTime, Text, Uuid
 
 from vidpoll.errors import ProjectNotFound
+from vidpoll.generation import Status
 from vidpoll.projects.plan import StepRequest
 from vidpoll.projects.standing import Project, ProjectStatus, State, Step, document_of
+from vidpoll.results import moment_of
+from vidpoll.store.archive_tables import archived_files
 from vidpoll.store.engine import EngineBound, answering
 from vidpoll.store.tables import generations, project_steps, projects
 
@@ -65,6 +68,20 @@ class ProjectReading(EngineBound):
         if found is None:
             raise ProjectNotFound(id)
         return found
+
+    def project_results_ending(self, id: UUID, within_s: float) -> list[UUID]:
+        """Generations of a project whose results' addresses have ended, or do within so many seconds."""
+        told, file_ends = _ROW.result["expires_at"].astext, func.min(archived_files.c.expires_at)
+        results = project_steps.join(generations, _ROW.id == _STEP.generation_id).outerjoin(
+            archived_files, archived_files.c.generation_id == _ROW.id
+        )
+        query = select(_ROW.id, told, file_ends, func.now()).select_from(results)
+        query = query.where(_STEP.project_id == id, _ROW.status == Status.COMPLETED).group_by(_ROW.id)
+        query = query.having(or_(told.is_not(None), file_ends.is_not(None)))
+        with answering(self._engine) as connection:
+            rows = connection.execute(query).all()
+        soon = timedelta(seconds=within_s)
+        return [row[0] for row in rows if any(end < row[3] + soon for end in (moment_of(row[1]), row[2]) if end)]
 
     def project_list(
         self, owner: str | None, *, before: tuple[datetime, UUID] | None = None, limit: int = 50

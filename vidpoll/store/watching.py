@@ -106,11 +106,13 @@ class Watching(Moving):
     def failed(
         self, id: UUID, failure: Failure, *, expected: Status, token: UUID | None = None, by_check: bool = False
     ) -> bool:
-        """Pending, submitting (this attempt), processing or unknown → failed.
+        """Pending (provably not sent), submitting (this attempt), processing or unknown → failed.
 
         ``by_check`` counts the look that found it.
         """
         guard = _ROW.submit_token == token if expected is Status.SUBMITTING else None
+        if expected is Status.PENDING:
+            guard = _ROW.maybe_sent.is_(False)
         return self._move(
             id, (expected,), Status.FAILED, "failed", asdict(failure), guard=guard,
             error=asdict(failure), completed_at=func.now(), stage=None, checks=_ROW.checks + int(by_check),

@@ -14,6 +14,7 @@ from vidpoll.store.times import later
 from vidpoll.webhooks.endpoints import MOST_ENDPOINTS, MOST_SECRETS, DisabledCode, Endpoint, EndpointRequest
 
 _ROW: Final = webhook_tables.webhook_endpoints.c
+_DELIVERY: Final = webhook_tables.webhook_deliveries.c
 _SECRET: Final = webhook_tables.webhook_secrets.c
 #: Endpoints a list holds at most.
 _MOST_LISTED: Final = 1000
@@ -79,26 +80,23 @@ class WebhookEndpoints(EngineBound):
             EndpointNotFound: there is none.
         """
         disabled = {"status": "disabled", "disabled_code": code, "disabled_reason": reason}
-        return self._changed(id, owner, "enabled", disabled)
+        with transaction(self._engine) as connection:
+            return _changed(connection, id, owner, "enabled", disabled)
 
     def enable_endpoint(self, id: UUID, *, owner: str | None = None) -> bool:
-        """Send to it again, first what waits; False where it was enabled.
+        """Send to it again, first what waits, and that now; False where it was enabled.
 
         Raises:
             EndpointNotFound: there is none.
         """
         anew = {"failing_since": None, "failures_in_a_row": 0, "rests_until": None}
-        return self._changed(
-            id, owner, "disabled", {"status": "enabled", "disabled_code": None, "disabled_reason": None, **anew}
-        )
-
-    def _changed(self, id: UUID, owner: str | None, expected: str, values: dict[str, Any]) -> bool:
+        enabled = {"status": "enabled", "disabled_code": None, "disabled_reason": None, **anew}
         with transaction(self._engine) as connection:
-            if _locked(connection, id, owner) != expected:
+            if not _changed(connection, id, owner, "disabled", enabled):
                 return False
-            changed = update(_ROW.id.table).where(_ROW.id == id)
-            connection.execute(changed.values(updated_at=func.now(), **values))
-            return True
+            waits = (_DELIVERY.endpoint_id == id, _DELIVERY.status == "waiting")
+            connection.execute(update(_DELIVERY.id.table).where(*waits).values(next_at=func.now()))
+        return True
 
     def remove_endpoint(self, id: UUID, *, owner: str | None = None) -> None:
         """Delete it, its secrets and its deliveries.
@@ -120,6 +118,13 @@ def _locked(connection: Connection, id: UUID, owner: str | None) -> str:
     if found is None:
         raise EndpointNotFound(id)
     return str(found.status)
+
+
+def _changed(connection: Connection, id: UUID, owner: str | None, expected: str, values: dict[str, Any]) -> bool:
+    if _locked(connection, id, owner) != expected:
+        return False
+    connection.execute(update(_ROW.id.table).where(_ROW.id == id).values(updated_at=func.now(), **values))
+    return True
 
 
 _ENDPOINT: Final = text((Path(__file__).parent / "webhook_endpoint.sql").read_text()).bindparams(

@@ -15,6 +15,8 @@ export class Player {
   element = make("div", "media");
   #url = null;
   #media = null;
+  #source = null;
+  #otherwise = null;
 
   constructor() {
     this.element.hidden = true;
@@ -26,11 +28,17 @@ export class Player {
     return this.#isVideo && !this.#media.paused;
   }
 
-  /** @param {string} url @param {string} title @param {string | null} [contentType] */
-  show(url, title, contentType) {
-    if (url === this.#url || this.playing) return;
+  /**
+   * @param {string} url
+   * @param {string} title
+   * @param {string | null} [contentType]
+   * @param {string | null} [otherwise] where else it is, should it not be there
+   */
+  show(url, title, contentType, otherwise) {
+    if (url === this.#url || this.#isBegun) return;
     this.forget();
     this.#url = url;
+    this.#otherwise = otherwise === url ? null : otherwise;
     this.element.hidden = false;
     if (isWeb(url)) this.#showMedia(url, title, contentType);
     else this.#showAddress(url);
@@ -49,21 +57,34 @@ export class Player {
     this.#near(false);
   }
 
+  /** Whether it is being watched, or waits where somebody left it: not to be lost for another address of the same. */
+  get #isBegun() {
+    return this.#isVideo && this.#media.currentTime > 0;
+  }
+
   get #isVideo() {
     return this.#media instanceof HTMLVideoElement;
   }
 
   #showMedia(url, title, contentType) {
+    this.#source = url;
     this.#media = mediaElement(url, contentType);
     if (this.#isVideo) this.#media.setAttribute("aria-label", `Video: ${title}`);
     else this.#media.alt = `Image: ${title}`;
-    this.#media.addEventListener("error", () => this.#cannotShow());
+    this.#media.addEventListener("error", () => this.#cannotShow(title, contentType));
     this.element.replaceChildren(this.#media, outwardLink(url, this.#isVideo ? "Open video" : "Open image"));
+    nearby.unobserve(this.element); // one that is observed already would not be told again
     nearby.observe(this.element);
   }
 
-  #cannotShow() {
+  #cannotShow(title, contentType) {
     if (!this.#media?.hasAttribute("src")) return; // it was let go of
+    if (isWeb(this.#otherwise ?? "")) {
+      const url = this.#otherwise;
+      this.#otherwise = null;
+      this.#showMedia(url, title, contentType);
+      return;
+    }
     const words = this.#isVideo ? "The video cannot be played here." : "The image cannot be shown here.";
     this.#media.replaceWith(make("p", "placeholder", words));
     this.#media = null;
@@ -82,7 +103,7 @@ export class Player {
     const media = this.#media;
     if (!media) return;
     if (isNear && !media.hasAttribute("src")) {
-      media.src = this.#url;
+      media.src = this.#source;
     } else if (!isNear && this.#isVideo && media.hasAttribute("src") && media.paused && media.currentTime === 0) {
       media.removeAttribute("src");
       media.load();

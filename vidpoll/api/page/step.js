@@ -36,7 +36,7 @@ export class Step {
     write(this.#parts.error, status === "failed" && error ? failureWords(error) : "");
     this.#updateProgress(step);
     const url = lastingUrl(step);
-    if (status === "completed" && url) this.#player.show(url, titleOf(step), typeOf(step));
+    if (status === "completed" && url) this.#player.show(url, titleOf(step), typeOf(step), step.video_url);
     else this.#player.hide();
     this.#showResult(step);
   }

@@ -106,13 +106,13 @@ class Runware(Adapter):
         inputs = request.params.get("inputs", {})
         if not isinstance(inputs, dict) or "video" in inputs:
             return CannotContinue("params.inputs.video names another one")
-        if parent.result is None:
+        if parent.fetched is None:
             return CannotContinue("the address of its result does not work any more")
-        if parent.result.kind != "video":
+        if parent.fetched.kind != "video":
             return CannotContinue("it is an image, and an upscale here begins with a video")
-        if not parent.result.url.startswith(("https://", "http://")):
+        if not parent.fetched.url.startswith(("https://", "http://")):
             return CannotContinue("its result is not on the web, where Runware would fetch it")
-        return {"inputs": {**inputs, "video": parent.result.url}}
+        return {"inputs": {**inputs, "video": parent.fetched.url}}
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST one task under an id derived from ours."""

@@ -95,13 +95,13 @@ class Runway(Adapter):
         """An upscale takes a video by its address, whoever made it."""
         if "videoUri" in request.params:
             return CannotContinue("params.videoUri names another video")
-        if parent.result is None:
+        if parent.fetched is None:
             return CannotContinue("the address of its result does not work any more")
-        if parent.result.kind != "video":
+        if parent.fetched.kind != "video":
             return CannotContinue("it is an image, and an upscale here begins with a video")
-        if not parent.result.url.startswith(("https://", "http://")):
+        if not parent.fetched.url.startswith(("https://", "http://")):
             return CannotContinue("its result is not on the web, where Runway would fetch it")
-        return {"videoUri": parent.result.url}
+        return {"videoUri": parent.fetched.url}
 
     def submit(self, request: GenerationRequest, our_id: UUID, *, replay: bool) -> SubmitOutcome:
         """POST the task. Runway takes no id of ours, so ``replay`` can change nothing here."""
