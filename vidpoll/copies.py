@@ -1,4 +1,4 @@
-"""What is told of the copies of a generation's files, beside the generation: to clients and to operators."""
+"""What is told of the copies of a generation's files: to clients and operators, and to vendors that fetch them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Copies:
     Attributes:
         archive: ``stored`` when all files are, ``failed`` when one could not be, else ``waiting``; None where nothing
             is to be copied.
-        archived_url: of the first file: on the web if it can be read there (perhaps signed, for an hour), else as
+        archived_url: of the first file: on the web if it can be read there (perhaps signed, for a while), else as
             fsspec reads it; None while it is not stored.
         expires_at: when the provider's first URL ends, as far as is known.
         files: each of them.
@@ -58,13 +58,14 @@ def file_json(file: ArchivedFile, archive: Archive | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lasting(store: Store, archive: Archive | None, look_up: LookUp) -> Callable[[Generation], str | None]:
-    """Tells where the copy of a generation is that vendors are to fetch, since the provider's address has ended or soon
-    ends; None where that goes on, or no vendor could fetch the copy.
+def fetchable_copies(store: Store, archive: Archive | None, look_up: LookUp) -> Callable[[Generation], str | None]:
+    """What tells where a generation's copy is that vendors are to fetch, as its own address has ended, or soon does.
+
+    None where that goes on, and where no vendor could fetch the copy.
 
     Example::
 
-        parent = parent_of(request, store.find, lasting(store, archive, Resolver().addresses))
+        parent = parent_of(request, store.find, fetchable_copies(store, archive, Resolver().addresses))
     """
 
     def copy_of(generation: Generation) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from vidpoll import catalogue, kinds, urls
 from vidpoll.accounts import Account
-from vidpoll.copies import lasting
+from vidpoll.copies import fetchable_copies
 from vidpoll.errors import InvalidRequest
 from vidpoll.generation import GenerationRequest
 from vidpoll.lanes import Load
@@ -51,7 +51,7 @@ class Router:
         self._providers = services.providers
         self._lanes = services.lanes
         self._find = services.store.find
-        self._copy_of = lasting(services.store, services.archive, services.resolver.addresses)
+        self._copy_of = fetchable_copies(services.store, services.archive, services.resolver.addresses)
         self._resolver = services.resolver
         self._lately = Lately(services.clock.monotonic)
 

@@ -31,7 +31,7 @@ from vidpoll.cli.output import (
     print_json,
 )
 from vidpoll.client import Client
-from vidpoll.copies import copies_of, lasting
+from vidpoll.copies import copies_of, fetchable_copies
 from vidpoll.dry_run import Preview, preview
 from vidpoll.errors import InvalidRequest, PartlyRefused, VidpollError, WaitTimeout
 from vidpoll.generation import Generation, GenerationRequest, Status
@@ -150,7 +150,7 @@ def _parent_of(request: GenerationRequest, settings: Settings) -> Found:
     if request.parent is None:
         return None
     store = build_store(settings)
-    return parent_of(request, store.find, lasting(store, build_archive(settings), Resolver().addresses))
+    return parent_of(request, store.find, fetchable_copies(store, build_archive(settings), Resolver().addresses))
 
 
 def _with_copies(shown: list[dict[str, Any]], generations: Sequence[Generation]) -> list[dict[str, Any]]:
