@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.acceptance.stack import PROJECT, Stack
 from tests.api.serving import Caller
@@ -227,3 +227,25 @@ def test_a_project_that_is_not_there_is_said_to_be_missing(screen: Screen, alice
 
     expect(screen.page.get_by_text("There is no such project here.")).to_be_visible()
     expect(screen.connection).to_have_text("live")
+
+
+def test_a_clip_whose_copy_cannot_be_reached_is_shown_from_its_provider(screen: Screen, alice: Caller):
+    """As where the archive has an address that workers can reach, and browsers cannot."""
+    copy = "http://127.0.0.1:1/alice/2026/03/dawn.webm"
+
+    def with_a_copy(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for step in document.get("steps", []):
+            step["archived_url"] = step["video_url"] and copy
+        route.fulfill(response=answer, json=document)
+
+    screen.expect_complaints("net::ERR_")
+    screen.page.route(re.compile(r"/v1/projects/[0-9a-f-]{36}$"), with_a_copy)
+    id = asked(alice, clip("dawn"))
+    screen.page.goto(f"{alice.url}/#project={id}")
+
+    video = screen.step("dawn").locator("video")
+    expect(video).to_have_js_property("videoWidth", 320)
+    (step,) = alice.get(f"/v1/projects/{id}").json()["steps"]
+    expect(video).to_have_attribute("src", step["video_url"])
