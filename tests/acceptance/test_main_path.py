@@ -121,6 +121,9 @@ def test_the_commands_say_what_happens_to_people_and_to_machines(stack: Stack, t
     }
     assert "refresh asked for" in stack.vidpoll("refresh", id).stdout
     assert json.loads(stack.vidpoll("cancel", id, "--json").stdout) == {"id": id, "asked": True}
+    asked = stack.vidpoll("submit", "--provider", "veo", "--model", "veo-fast", "a lion")
+    assert (asked.stdout, asked.stderr.count("vidpoll watch")) == (f"{uuid.UUID(asked.stdout.strip())}\n", 1)
+    assert f"VIDPOLL_STACK_DIR={stack.folder} vidpoll submit" in (stack.folder / "up.log").read_text()
 
 
 def test_a_file_with_broken_lines_names_them_and_runs_the_others(stack: Stack, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Tables for people."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from vidpoll.cli import output
+from vidpoll.cli.models import models
 from vidpoll.eta import Eta
 from vidpoll.generation import Generation, Status
 
@@ -42,3 +44,15 @@ def test_the_table_tells_elapsed_checks_next_look_and_eta(width: int, monkeypatc
     assert text.count("≈") == 1
     assert max(map(len, lines)) <= width
     assert len(lines) == (3 if width > output.WIDE else 6)
+
+
+def test_moments_in_json_are_as_over_http(capsys: pytest.CaptureFixture[str]):
+    output.print_json({"stored_at": NOW})
+
+    assert json.loads(capsys.readouterr().out) == {"stored_at": "2026-11-21T00:00:00+00:00"}
+
+
+def test_durations_of_models_have_one_digit_behind_the_point_at_most(capsys: pytest.CaptureFixture[str]):
+    models(provider="minimax")
+
+    assert " 4.1 min " in capsys.readouterr().out

@@ -22,7 +22,7 @@ from vidpoll.providers.http import Http
 from vidpoll.providers_file import SIMULATOR, VARIABLE, completed_account, reason
 from vidpoll.redis_url import parse
 from vidpoll.services import build_archive
-from vidpoll.settings import Settings, load_settings
+from vidpoll.settings import Settings, load_settings, running_stack
 from vidpoll.store import connect
 
 ENVIRONMENT: Final = "environment"
@@ -61,18 +61,20 @@ class Mistake:
 def check(providers_file: Path | None = None, celery_file: Path | None = None) -> list[Mistake]:
     """Everything that is wrong with the environment, the providers file and Celery's settings; contacts nobody."""
     found = list(_environment())
+    readable = True
     try:
         settings = load_settings()
     except NotConfigured as error:
+        readable = False
         found += [_in_environment("error", *_named(part)) for part in str(error).split("; ")]
-        settings = Settings.model_construct()
+        settings = _addresses_alone()
     found += _urls(settings)
     found += _archive(settings)
     path = providers_file or Path(os.environ.get("VIDPOLL_PROVIDERS_FILE") or "config/providers.toml")
     simulator = {SIMULATOR: settings.simulator_url} if settings.simulator_url else {}
     found += _providers(path, {**os.environ, **simulator})
     celery = celery_file or Path("config/celeryconfig.py")
-    if celery_file or celery.exists():
+    if readable and (celery_file or celery.exists()):  # it reads the same variables, and would say the same
         found += _celery(celery, settings)
     return found
 
@@ -88,6 +90,16 @@ def _environment() -> Iterator[Mistake]:
     for name in sorted(os.environ):
         if name.startswith("VIDPOLL_") and name not in known:
             yield _in_environment("warning", name, f"vidpoll reads no such variable{_meant(name, known)}")
+
+
+def _addresses_alone() -> Settings:
+    """Where everything is, when another variable cannot be used: that one is no reason to call these unset."""
+    names = ("redis_url", "broker_url", "database_url", "simulator_url")
+    set_here = {name: os.environ.get(f"VIDPOLL_{name.upper()}") for name in names}
+    set_here["broker_url"] = set_here["broker_url"] or set_here["redis_url"]
+    stack = running_stack(Path(os.environ.get("VIDPOLL_STACK_DIR") or ".vidpoll"))
+    found = {name: url or stack.get(name) for name, url in set_here.items()}
+    return Settings.model_construct().model_copy(update=found)
 
 
 def _api_variables() -> tuple[set[str], str | None]:

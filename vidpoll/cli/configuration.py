@@ -45,9 +45,14 @@ def check(
             where = ": ".join(part for part in (one.file, one.account and f"account {one.account}", one.key) if part)
             out.print(f"{one.level:>7} ", style=_STYLES[one.level], end="")
             out.print(f"{where}: {one.words}", highlight=False, markup=False, soft_wrap=True)
-        out.print(f"{errors} errors, {len(found) - errors} warnings" if found else "nothing is wrong", highlight=False)
+        summary = f"{_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}"
+        out.print(summary if found else "nothing is wrong", highlight=False)
     if errors:
         raise typer.Exit(1)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def version(as_json: AsJson = False) -> None:

@@ -127,7 +127,8 @@ def submit(
     if as_json:
         print_json({"id": id, "model": model})
     else:
-        out.print(f"{id}\nof {model}; see how it goes: vidpoll watch {id}", highlight=False, markup=False)
+        print(id, flush=True)
+        err.print(f"of {model}; see how it goes: vidpoll watch {id}", highlight=False, markup=False, soft_wrap=True)
 
 
 def status(

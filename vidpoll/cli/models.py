@@ -60,7 +60,7 @@ def _words(model: Model) -> tuple[str, str, str]:
 def _seconds(seconds: float) -> str:
     for unit, length in (("d", 86400), ("h", 3600), ("min", 120)):
         if seconds >= length:
-            return f"{seconds / (60 if unit == 'min' else length):g} {unit}"
+            return f"{round(seconds / (60 if unit == 'min' else length), 1):g} {unit}"
     return f"{seconds:g} s"
 
 

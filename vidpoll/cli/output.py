@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -38,7 +39,11 @@ STYLES: Final = {
 
 def print_json(value: object) -> None:
     """One line of JSON on standard output."""
-    print(json.dumps(value, default=str, ensure_ascii=False), flush=True)
+    print(json.dumps(value, default=_plain, ensure_ascii=False), flush=True)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def complain(error: VidpollError, *, as_json: bool) -> None:

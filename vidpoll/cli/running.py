@@ -3,6 +3,7 @@
 import signal
 import threading
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -95,7 +96,11 @@ def _announce(stack: DevStack, as_json: bool) -> None:
     for name, url in stack.urls.items():
         out.print(f"{name:>14}  {url}", highlight=False)
     out.print(f"{'logs':>14}  {stack.folder / 'logs'}", highlight=False)
-    out.print("\nrunning; in another terminal: vidpoll submit --provider veo 'a lion at dawn'")
+    elsewhere = "" if stack.folder == Path(".vidpoll").absolute() else f"VIDPOLL_STACK_DIR={quote(str(stack.folder))} "
+    out.print(
+        f"\nrunning; in another terminal: {elsewhere}vidpoll submit --provider veo 'a lion at dawn'",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
     if stack.api_key:
         out.print(f"the page:  {stack.urls['api_url']}/#key={stack.api_key}", highlight=False, soft_wrap=True)
     if stack.flower_login:
