@@ -325,7 +325,10 @@ class Lifecycle:
         return again
 
     def _checked(self, account: Account, generation: Generation, outcome: CheckOutcome) -> Checked | None:
-        """Act on one outcome; what to note for the next look, or None when it has ended."""
+        """Act on one outcome; what to note for the next look, or None when it has ended.
+
+        What ends it goes before the time that is up: a video that is there counts, however late.
+        """
         policy, pause = account.policy(generation.model), self._grants.pause_for(account.name, outcome)
         match outcome:
             case Ready():

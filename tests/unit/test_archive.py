@@ -130,6 +130,10 @@ def test_an_archive_that_cannot_be_is_refused_with_what_to_do(monkeypatch: pytes
         Archive("file:///")
     with pytest.raises(NotConfigured, match="VIDPOLL_ARCHIVE_URL"):
         Archive("nonsense://x/y")
+    with pytest.raises(NotConfigured, match="can be read, not written"):
+        Archive("https://example.com/results")
+    with pytest.raises(NotConfigured, match="begin it with /"):
+        Archive("results")
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(NotConfigured, match=r"pip install 'vidpoll\[archive\]'"):
         Archive("/tmp/x")

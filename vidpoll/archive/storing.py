@@ -188,6 +188,14 @@ class Archive:
 
 
 def _connected(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    if url.startswith(("http://", "https://")):
+        raise NotConfigured(
+            "VIDPOLL_ARCHIVE_URL: http(s) can be read, not written; where copies are read is VIDPOLL_ARCHIVE_PUBLIC_URL"
+        )
+    if "://" not in url and not os.path.isabs(url):
+        raise NotConfigured(
+            f"VIDPOLL_ARCHIVE_URL: {url} is another folder in each process; begin it with / or file:///"
+        )
     try:
         fsspec = import_module("fsspec")
     except ImportError:

@@ -40,5 +40,5 @@ def _object(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidRequest([f"not valid JSON: {error}"]) from None
     if not isinstance(found, dict):
-        raise InvalidRequest([f"must be a JSON object, not {type(found).__name__}"])
+        raise InvalidRequest([f"must be a JSON object: {{…}}, not {line.strip()[:20]}"])
     return found

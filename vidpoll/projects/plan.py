@@ -288,10 +288,12 @@ def json_object(text: str) -> dict[str, JsonValue]:
     Raises:
         InvalidRequest: it is no JSON, or no object.
     """
+    if not text.strip():
+        raise InvalidRequest(["project: is empty"])
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest([f"project: not valid JSON: {error}"]) from None
     if not isinstance(found, dict):
-        raise InvalidRequest([f"project: must be a JSON object, not {type(found).__name__}"])
+        raise InvalidRequest([f"project: must be a JSON object: {{…}}, not {text.strip()[:20]}"])
     return found
