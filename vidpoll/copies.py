@@ -73,8 +73,7 @@ def fetchable_copies(store: Store, archive: Archive | None, look_up: LookUp) -> 
         ends_at = min(_all_ends(generation, files), default=None)
         if ends_at is None or not generation.past(ends_at - SOON):
             return None
-        copy = link(files, archive)
-        return copy if copy and urls.problem(copy, look_up=look_up) is None else None
+        return _fetchable(files, archive, look_up)
 
     return copy_of
 
@@ -91,10 +90,12 @@ def lasting_addresses(
     files = store.archived_of([one.id for one in ending])
     for generation in ending:
         its = {file.position: file for file in files.get(generation.id, [])}
-        has_ended = generation.past(min(_all_ends(generation, [*its.values()]), default=None))
+        # Both: a file whose address was asked for anew ends later than the one in the result.
+        ends = [*_all_ends(generation, [*its.values()]), *_ends(generation)]
+        has_ended = generation.past(min(ends, default=None))
         for position, media in enumerate(files_of(generation.result or {})):
-            copy = link([its[position]], archive) if position in its else None
-            if copy and urls.problem(copy, look_up=look_up) is None:
+            copy = _fetchable([its[position]], archive, look_up) if position in its else None
+            if copy:
                 found[media.url] = copy
             elif has_ended:
                 found[media.url] = None
@@ -114,6 +115,11 @@ def link(files: Sequence[ArchivedFile], archive: Archive | None) -> str | None:
     if first is None or archive is None or first.status != "stored" or first.name is None:
         return None
     return archive.link(first.name) if archive.owns(first.name, first.archived_url) else None
+
+
+def _fetchable(files: Sequence[ArchivedFile], archive: Archive | None, look_up: LookUp) -> str | None:
+    copy = link(files, archive)
+    return copy if copy and urls.problem(copy, look_up=look_up) is None else None
 
 
 def _together(statuses: set[str]) -> str | None:

@@ -296,3 +296,16 @@ def test_restore_takes_no_attempt_that_has_only_begun(store: Store, in_state: Ca
 
     assert not store.unanswered(id, None, "the worker died", stale_s=60)
     assert not store.unknown(id, Failure("unknown_outcome", "the worker died"), stale_s=60)
+
+
+@pytest.mark.parametrize("name", ["failed_pending", "cancelled_pending"])
+def test_what_waits_and_may_have_been_sent_is_neither_refused_nor_cancelled_as_unpaid(
+    store: Store, in_state: Callable, database_url: str, name: str
+):
+    id = in_state(Status.PENDING)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE generations SET maybe_sent = true WHERE id = %s", [id])
+
+    assert not TRANSITIONS[name][0](store, id)
+
+    assert store.get(id).status is Status.PENDING

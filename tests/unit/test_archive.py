@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from vidpoll.archive import Archive, ArchiveLimits, name_of
+from vidpoll.archive import Archive, ArchiveLimits, name_of, storing
 from vidpoll.archive.media import media_of, problem
 from vidpoll.archive.outcomes import Gone, Trouble, Unfit
 from vidpoll.archive.patience import again_s, given_up
@@ -157,3 +157,36 @@ def test_a_copy_is_there_whole_or_not_at_all(tmp_path: Path):
     archive.delete("alice/2026/03/7-0.mp4")
     archive.delete("alice/2026/03/7-0.mp4")
     assert archive.size("alice/2026/03/7-0.mp4") is None
+
+
+class _Signing:
+    """A bucket that signs: what it answers, in turn."""
+
+    protocol = "s3"
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self._answers = list(answers)
+
+    def sign(self, path: str, expiration: int) -> str:
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _signing(monkeypatch: pytest.MonkeyPatch, *answers: str | Exception) -> Archive:
+    monkeypatch.setattr(storing, "_connected", lambda url, options: (_Signing(*answers), "videos"))
+    return Archive("s3://videos")
+
+
+def test_a_link_that_could_not_be_signed_is_tried_again_the_next_time(monkeypatch: pytest.MonkeyPatch):
+    archive = _signing(monkeypatch, OSError("no credentials"), "https://s3.example/1?Signature=x")
+
+    assert [archive.link("1.mp4") for _ in range(3)] == [None, *["https://s3.example/1?Signature=x"] * 2]
+
+
+def test_a_link_that_ends_with_temporary_credentials_is_not_told_again(monkeypatch: pytest.MonkeyPatch):
+    links = [f"https://s3.example/1?X-Amz-Security-Token=t&n={n}" for n in range(2)]
+    archive = _signing(monkeypatch, *links)
+
+    assert [archive.link("1.mp4") for _ in range(2)] == links
